@@ -1,0 +1,47 @@
+"""What every command gets: the settings that ``--settings`` and ``--runs-dir`` ask for, read on first use."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from nli_console.cli.globals import Globals
+from nli_console.cli.output import note
+from nli_console.record.layout import RunLayout
+from nli_console.record.spec_io import find_run
+from nli_console.settings import LoadedSettings, load_settings, user_folder
+
+
+@dataclass(frozen=True)
+class Context:
+    """One call of the program."""
+
+    globals: Globals
+
+    @cached_property
+    def settings(self) -> LoadedSettings:
+        """Raises ``ConsoleError`` with the line when the file is not valid."""
+        return load_settings(self.globals.settings, self.globals.runs_dir)
+
+    @property
+    def runs_dir(self) -> Path:
+        return self.settings.runs_dir
+
+    @property
+    def user_folder(self) -> Path:
+        return user_folder()
+
+    def find(self, prefix: str) -> RunLayout:
+        """The run with this id, unique prefix of an id, or name."""
+        return find_run(self.runs_dir, prefix)
+
+    def notice(self) -> None:
+        """Say on stderr when no settings file was found, before something is started by its defaults."""
+        if self.settings.notice:
+            note(self.settings.notice)
+
+
+Ctx = Annotated[Context, Parameter(parse=False)]
+"""Type of the parameter that :mod:`nli_console.cli.app` fills in."""

@@ -1,0 +1,238 @@
+"""``nli-console run METHOD``: a command per method, its options made from the method's hyperparameters."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from cyclopts import App, Group, Parameter
+
+from nli_console.cli import history
+from nli_console.cli.context import Context, Ctx
+from nli_console.cli.options import parse_duration, parse_number, parse_seed
+from nli_console.cli.output import note, say, say_json
+from nli_console.cli.plan import full_look, note_findings, quick_look, show_plan
+from nli_console.cli.watch import follow
+from nli_console.data.check import check
+from nli_console.errors import ConsoleError
+from nli_console.methods import presets, registry
+from nli_console.methods.base import Method, TrainingHyperparameters
+from nli_console.methods.fields import FieldDescription, describe, require
+from nli_console.methods.presets import Preset
+from nli_console.record.compose import Draft, compose
+from nli_console.record.spec_io import submit
+from nli_console.supervisor.launch import launch
+from nli_console.supervisor.preflight import refuse, settled
+
+run_app = App(
+    name="run",
+    help="Start a run of METHOD, or of the settings' default. Options: nli-console run METHOD --help",
+)
+
+_Text = str | None
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What every method's ``run`` understands beside its hyperparameters; texts as they were typed."""
+
+    preset: _Text = None
+    model: _Text = None
+    data: _Text = None
+    fraction: _Text = None
+    seed: _Text = None
+    name: _Text = None
+    time_limit: _Text = None
+    ignore: list[str] | None = None
+    detach: bool = False
+    watch: bool = False
+    dry_run: bool = False
+    json: bool = False
+
+
+_COMMON: dict[str, tuple[Any, str]] = {
+    "preset": (
+        _Text,
+        "paper, recommended, demo, or a saved one (default: demo for the demo models, else recommended)",
+    ),
+    "model": (
+        _Text,
+        "a name from [models], a hub id or a folder (default: the preset's, then the settings')",
+    ),
+    "data": (_Text, "a name from [datasets], a hub id, a folder, a zip or a file (default: as for --model)"),
+    "fraction": (_Text, "share of the training rows; > 0, ≤ 1"),
+    "seed": (_Text, "seed of sampling, initialisation and order; 0…4294967295"),
+    "name": (_Text, "what to call the run"),
+    "time_limit": (_Text, "stop with a checkpoint after this time, such as 90 (seconds), 45m or 2h30m"),
+    "ignore": (
+        list[str] | None,
+        "id of a check that is not to block this run, as --dry-run names it; may be given several times",
+    ),
+    "detach": (bool, "return as soon as the run has started"),
+    "watch": (bool, "show its progress (the default); Ctrl-C detaches, twice within 3 s stops"),
+    "dry_run": (bool, "check everything, show what would run, and start nothing"),
+    "json": (bool, "print JSON and nothing else on stdout: the ended run, or the spec with --dry-run"),
+}
+
+
+def start(method: Method, given: Mapping[str, Any], options: RunOptions, context: Context) -> int:
+    """Compose, check, submit, launch and, unless detached, follow; returns the exit code.
+
+    Raises:
+        ConsoleError: any value, preset, model or dataset that cannot be used; nothing was started then.
+    """
+    if options.detach and options.watch:
+        raise ConsoleError("--detach and --watch contradict each other; give one of them")
+    spec = compose(make_draft(method, given, options, context), context.settings)
+    looked = check(spec.data)
+    for sentence in looked.notes:
+        note(sentence)
+    if options.dry_run:
+        return show_plan(spec, full_look(spec, context), as_json=options.json)
+    assessment = quick_look(spec, context)
+    refuse(assessment)
+    note_findings(assessment)
+    context.notice()
+    layout = submit(context.runs_dir, settled(spec))
+    try:
+        launch(layout, context.settings.values.launch.survive_logout)
+    except KeyboardInterrupt:
+        note(f"{layout.id} was submitted already; how it is: nli-console show {layout.id}")
+        raise
+    if options.detach:
+        code = 0
+        if not options.json:
+            say(f"{layout.id} has started. Watch it: nli-console watch {layout.id}")
+    else:
+        code = follow(layout, owner=True, quiet=options.json)
+    if options.json:
+        say_json(history.read_run(layout).to_json())
+    return code
+
+
+def make_draft(method: Method, given: Mapping[str, Any], options: RunOptions, context: Context) -> Draft:
+    """What the user gave; where nothing was given an explicit preset's choice, then the settings'."""
+    defaults = context.settings.values.defaults
+    chosen: Preset | None = None
+    if options.preset is not None:
+        chosen = presets.load(options.preset, method.name, context.user_folder)
+    model = options.model or (chosen and chosen.model) or defaults.model
+    data = options.data or (chosen and chosen.data) or defaults.data
+    fraction = defaults.fraction if chosen is None or chosen.fraction is None else chosen.fraction
+    if options.fraction is not None:
+        fraction = parse_number("--fraction", options.fraction, above=0, most=1)
+    preset = chosen or presets.default_for(method.name, model)
+    return Draft(
+        method=method.name,
+        hyperparameters=given,
+        preset=preset.name,
+        model=model,
+        data=data,
+        fraction=fraction,
+        seed=defaults.seed if options.seed is None else parse_seed(options.seed),
+        name=options.name or "",
+        time_limit=None if options.time_limit is None else parse_duration("--time-limit", options.time_limit),
+        launcher="cli",
+        ignored_checks=tuple(options.ignore or ()),
+    )
+
+
+def _command(method: Method) -> Callable[..., int]:
+    """The command of one method, with a signature made from its fields."""
+    fields = describe(method.Hyperparameters)
+    recommended = _recommended(method)
+
+    def command(*, context: Context, **values: Any) -> int:
+        given = {field.name: values[field.name] for field in fields if values.get(field.name) is not None}
+        common = {name: values[name] for name in _COMMON if values.get(name) is not None}
+        return start(method, given, RunOptions(**common), context)
+
+    signature = [_common_parameter(name, kind, help) for name, (kind, help) in _COMMON.items()]
+    signature += [_field_parameter(field, recommended) for field in fields]
+    signature.append(inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=Ctx))
+    command.__signature__ = inspect.Signature(signature)  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in signature}
+    command.__name__ = method.name
+    command.__doc__ = (
+        f"{method.title}: {method.summary}.\n\nDefaults shown are those of recommended/{method.name}; "
+        f"the demo models start from demo/{method.name}, and --preset names another start."
+    )
+    return command
+
+
+def _recommended(method: Method) -> Mapping[str, Any]:
+    try:
+        preset = presets.load(f"recommended/{method.name}", method.name)
+    except ConsoleError:
+        return {}
+    return require(method.Hyperparameters, preset.hyperparameters).model_dump()
+
+
+def _common_parameter(name: str, kind: Any, help: str) -> inspect.Parameter:
+    flag = kind is bool
+    parameter = Parameter(
+        name=_option(name),
+        help=help,
+        group=Group("Run", sort_key=0),
+        show_default=False,
+        negative="" if flag else None,
+    )
+    annotation = Annotated[bool | None if flag else kind, parameter]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def _field_parameter(field: FieldDescription, recommended: Mapping[str, Any]) -> inspect.Parameter:
+    limits = " ".join(part for part in (field.bounds, field.unit) if part)
+    shown = field.format(recommended.get(field.name, field.default))
+    parameter = Parameter(
+        name=field.option,
+        help=f"{field.help}; {limits}" if limits else field.help,
+        group=_group(field.group),
+        show_default=lambda _: shown,
+        metavar=_METAVARS.get(field.kind),
+    )
+    return inspect.Parameter(
+        field.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=None,
+        annotation=Annotated[(bool if field.kind == "bool" else str) | None, parameter],
+    )
+
+
+# Values stay text until our own validation reads them, whose messages speak of the option.
+_METAVARS = {"int": "INT", "float": "FLOAT", "choice": "CHOICE", "list": "NAMES", "text": "TEXT"}
+
+_SHARED = list(dict.fromkeys(field.group for field in describe(TrainingHyperparameters)))
+
+
+def _group(name: str) -> Group:
+    """The method's own hyperparameters first, then the shared groups in their order."""
+    title = name[:1].upper() + name[1:]
+    return Group(title, sort_key=2 + _SHARED.index(name) if name in _SHARED else 1)
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+for _method in registry.methods().values():
+    run_app.command(_command(_method), name=_method.name)
+
+
+@run_app.default
+def _unknown(
+    method: Annotated[str, Parameter(show=False)],
+    *_: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+) -> None:
+    """Start a run of METHOD; without METHOD, of the method that the settings name."""
+    registry.get(method)
+
+
+def with_default_method(argv: list[str], context: Context) -> list[str]:
+    """``run --detach`` → ``run lora --detach``, by ``defaults.method`` of the settings."""
+    asks_help = argv[1:2] in (["--help"], ["-h"])
+    if argv[:1] != ["run"] or asks_help or (argv[1:] and not argv[1].startswith("-")):
+        return argv
+    method = context.settings.values.defaults.method
+    note(f"method {method}, by the settings")
+    return ["run", method, *argv[1:]]

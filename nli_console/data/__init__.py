@@ -1,0 +1,1 @@
+"""MultiNLI and its relatives: read, map labels by name, sample by seed. Torch-free."""

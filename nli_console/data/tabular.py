@@ -1,0 +1,140 @@
+"""Rows of text files: JSON lines, comma-separated and tab-separated values."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic_core import from_json
+
+from nli_console.data.files import Meter, not_utf8, read_lines, shown_file
+from nli_console.data.rows import RowMapper, find_columns, known_integers
+from nli_console.data.spec import DataSpec, Example
+from nli_console.errors import ConsoleError
+from nli_console.settings import Columns
+from nli_console.text import clean_line
+
+
+def jsonl_examples(spec: DataSpec, name: str, mapper: RowMapper, meter: Meter) -> Iterator[Example | None]:
+    """Examples of a file with one JSON object per line; ``None`` for a row without a gold label.
+
+    The columns are those of the first object.
+
+    Raises:
+        ConsoleError: a line is not a JSON object or not UTF-8, or as :class:`RowMapper` says.
+    """
+    source = Path(spec.source)
+    file = shown_file(source, name)
+    columns: Columns | None = None
+    for number, line in read_lines(source, name, meter):
+        if line.isspace():
+            continue
+        try:
+            row = from_json(line)
+        except ValueError as error:
+            raise _not_json(f"{file}, line {number}", line, error) from None
+        if not isinstance(row, dict):
+            raise ConsoleError(
+                f"{file}, line {number}: expected one JSON object per line, found {clean_line(row, limit=40)}"
+            )
+        if columns is None:
+            columns = find_columns(list(row), spec, f"{file}, line {number}")
+            mapper.name_integers(known_integers(list(row)))
+        get = row.get
+        yield mapper.example(
+            file,
+            f"line {number}",
+            get(columns.premise),
+            get(columns.hypothesis),
+            get(columns.label),
+            get(columns.id),
+            get(columns.genre),
+            get(columns.annotator_labels),
+        )
+
+
+def _not_json(place: str, line: bytes, error: ValueError) -> ConsoleError:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError as undecodable:
+        return not_utf8(place, undecodable)
+    reason = clean_line(error, limit=120).replace(" at line 1 column ", " at column ")
+    return ConsoleError(f"{place} is not JSON: {reason}; expected one JSON object per line")
+
+
+def csv_examples(spec: DataSpec, name: str, mapper: RowMapper, meter: Meter) -> Iterator[Example | None]:
+    """Examples of a comma-separated file with a header, quoted as RFC 4180 says.
+
+    Raises:
+        ConsoleError: a quote stays open, a row has more or fewer fields than the header, or as
+            :class:`RowMapper` says.
+    """
+    source = Path(spec.source)
+    file = shown_file(source, name)
+    reader = csv.reader(_decoded(source, name, file, meter), strict=True)
+    rows = _csv_rows(reader, file)
+    return _separated(spec, file, rows, mapper)
+
+
+def _csv_rows(reader: Any, file: str) -> Iterator[tuple[int, list[str]]]:
+    start = 1
+    try:
+        for fields in reader:
+            if fields:
+                yield start, fields
+            start = reader.line_num + 1
+    except csv.Error as error:
+        raise ConsoleError(
+            f"{file}, row from line {start} on: {clean_line(error, limit=80)}; "
+            'close the quotes, and write "" for a quote inside a quoted field'
+        ) from None
+
+
+def tsv_examples(spec: DataSpec, name: str, mapper: RowMapper, meter: Meter) -> Iterator[Example | None]:
+    """Examples of a tab-separated file with a header. A quote is a character like any other.
+
+    Raises:
+        ConsoleError: a row has more or fewer fields than the header, or as :class:`RowMapper` says.
+    """
+    source = Path(spec.source)
+    file = shown_file(source, name)
+    lines = enumerate(_decoded(source, name, file, meter), 1)
+    rows = ((number, line.rstrip("\r\n").split("\t")) for number, line in lines if not line.isspace())
+    return _separated(spec, file, rows, mapper)
+
+
+def _decoded(source: Path, name: str, file: str, meter: Meter) -> Iterator[str]:
+    for number, line in read_lines(source, name, meter):
+        try:
+            yield line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise not_utf8(f"{file}, line {number}", error) from None
+
+
+def _separated(
+    spec: DataSpec, file: str, rows: Iterator[tuple[int, list[str]]], mapper: RowMapper
+) -> Iterator[Example | None]:
+    _, header = next(rows, (0, []))
+    if not header:
+        return
+    columns = find_columns(header, spec, f"{file}, line 1")
+    mapper.name_integers(None)
+    places = [
+        None if column is None else header.index(column)
+        for column in (
+            columns.premise,
+            columns.hypothesis,
+            columns.label,
+            columns.id,
+            columns.genre,
+            columns.annotator_labels,
+        )
+    ]
+    for number, fields in rows:
+        if len(fields) != len(header):
+            raise ConsoleError(
+                f"{file}, line {number} has {len(fields)} fields, the header has {len(header)}; "
+                "quote a field that holds a comma (csv), or remove tabs inside texts (tsv)"
+            )
+        values = [None if place is None else fields[place] for place in places]
+        yield mapper.example(file, f"line {number}", *values)

@@ -1,0 +1,139 @@
+"""From what a person asked for to a complete, checked run spec."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from nli_console.data.resolve import resolve_dataset, resolve_model
+from nli_console.errors import ConsoleError
+from nli_console.methods import presets, registry
+from nli_console.methods.checks import check_ignored
+from nli_console.methods.fields import describe, option_of, require
+from nli_console.record.labels import NAME_LIMIT
+from nli_console.record.provenance import collect
+from nli_console.record.secrets import scrub, scrub_arguments
+from nli_console.record.spec import Provenance, RunSpec
+from nli_console.record.spec_io import new_id
+from nli_console.settings import LoadedSettings, user_folder
+from nli_console.text import clean_line
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a form or a command line asks for.
+
+    ``hyperparameters`` are texts or values, all or a part; the rest comes from ``preset``, then from the
+    method's defaults. ``time_limit`` is in seconds. ``launcher`` is cli, tui or demo. ``ignored_checks``
+    are ids of checks that are not to block the launch.
+    """
+
+    method: str
+    model: str
+    data: str
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+    preset: str | None = None
+    fraction: float = 1.0
+    seed: int = 1
+    name: str = ""
+    time_limit: float | None = None
+    launcher: str = "cli"
+    ignored_checks: tuple[str, ...] = ()
+
+
+def compose(draft: Draft, settings: LoadedSettings, *, now: float | None = None) -> RunSpec:
+    """The spec of a new run: everything resolved, absolute and validated. Nothing is written.
+
+    ``now`` is in seconds since the epoch.
+
+    Raises:
+        ConsoleError: for an unknown method, preset, model, dataset or check, a hyperparameter that cannot be
+            used, or a secret in the settings that the run would record. Errors of options have a line each.
+    """
+    moment = time.time() if now is None else now
+    method = registry.get(draft.method)
+    chosen = None if draft.preset is None else presets.load(draft.preset, method.name, user_folder())
+    base: dict[str, Any] = {} if chosen is None else dict(chosen.hyperparameters)
+    values = require(method.Hyperparameters, {**base, **draft.hyperparameters}).model_dump(mode="json")
+    preset = require(method.Hyperparameters, base).model_dump(mode="json")
+    model = resolve_model(draft.model, settings)
+    _refuse_secrets(settings)
+    try:
+        spec = RunSpec(
+            id=new_id(method.name, draft.model, moment),
+            name=scrub(clean_line(draft.name, limit=NAME_LIMIT)) or f"{method.name} {_short(draft.model)}",
+            method=method.name,
+            hyperparameters=values,
+            changed={name: value for name, value in values.items() if value != preset[name]},
+            preset=None if chosen is None else chosen.name,
+            model=model,
+            model_name=clean_line(draft.model, limit=200),
+            data=resolve_dataset(draft.data, settings, draft.fraction),
+            seed=draft.seed,
+            ignored_checks=list(check_ignored(draft.ignored_checks)),
+            submitted=moment,
+            time_limit=draft.time_limit,
+            cache_dir=str(settings.cache_dir),
+            checkpoints=settings.values.checkpoints,
+            cache=settings.values.cache,
+            queue=settings.values.queue,
+            telemetry=settings.values.telemetry,
+            on_finish=settings.values.interface.on_finish,
+            environment=settings.values.launch.environment,
+        )
+    except ValidationError as error:
+        lines = [_problem(problem["loc"], problem["msg"]) for problem in error.errors(include_url=False)]
+        raise ConsoleError("\n".join(lines)) from None
+    return spec.model_copy(update={"provenance": _provenance(spec, draft, settings)})
+
+
+def equivalent_command(spec: RunSpec) -> list[str]:
+    """The ``nli-console run …`` that asks for the same again: the preset, and what differs from it."""
+    command = ["nli-console", "run", spec.method]
+    if spec.preset is not None:
+        command += ["--preset", spec.preset]
+    command += ["--model", spec.model_name, "--data", spec.data.name]
+    if spec.data.fraction != 1:
+        command += ["--fraction", repr(spec.data.fraction)]
+    command += ["--seed", str(spec.seed), "--name", spec.name]
+    if spec.time_limit is not None:
+        command += ["--time-limit", f"{spec.time_limit:g}"]
+    for ignored in spec.ignored_checks:
+        command += ["--ignore", ignored]
+    named = spec.hyperparameters if spec.preset is None else spec.changed
+    for described in describe(registry.get(spec.method).Hyperparameters):
+        if described.name in named:
+            command += described.arguments(named[described.name])
+    return command
+
+
+def _provenance(spec: RunSpec, draft: Draft, settings: LoadedSettings) -> Provenance:
+    return collect(equivalent_command(spec), launcher=draft.launcher, settings_path=settings.path)
+
+
+def _refuse_secrets(settings: LoadedSettings) -> None:
+    """A run records its worker's extra variables and its ``on_finish``, so neither may hold a token."""
+    place = clean_line(settings.path or "settings")
+    for name, value in settings.values.launch.environment.items():
+        if scrub(f"{name}={value}") != f"{name}={value}":
+            raise ConsoleError(
+                f"{place}: launch.environment.{clean_line(name, limit=80)} looks like a secret, and every "
+                "run would record it; take it out and export it in the shell instead: workers inherit it"
+            )
+    command = settings.values.interface.on_finish
+    if scrub_arguments(command) != command:
+        raise ConsoleError(
+            f"{place}: interface.on_finish holds what looks like a secret, and every run would record it; "
+            "let the command read it from a file or a variable instead"
+        )
+
+
+def _short(model: str) -> str:
+    return clean_line(model.rstrip("/").rpartition("/")[2], limit=60)
+
+
+def _problem(place: tuple[int | str, ...], message: str) -> str:
+    text = clean_line(message, limit=200)
+    return f"{option_of(str(place[0]) if place else 'run')}: {text[:1].lower()}{text[1:]}"

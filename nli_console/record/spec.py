@@ -1,0 +1,59 @@
+"""``spec.json``: what was asked for, complete enough to run it again anywhere."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from nli_console.data.spec import DataSpec
+from nli_console.settings import Cache, Checkpoints, Queue, Telemetry
+
+SPEC_VERSION = 1
+
+
+class Provenance(BaseModel):
+    """Where a run came from. Never holds an environment dump or a token."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    command: list[str] = Field(default_factory=list, description="equivalent `nli-console run …` argv")
+    launcher: str = Field(default="cli", description="cli, tui or demo")
+    python: str = ""
+    platform: str = ""
+    host: str = ""
+    packages: dict[str, str] = Field(default_factory=dict, description="distribution → version")
+    git_commit: str | None = None
+    git_dirty: bool | None = None
+    settings_path: str | None = None
+
+
+class RunSpec(BaseModel):
+    """One run, as submitted; written once and never changed."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    version: int = SPEC_VERSION
+    id: str
+    name: str = Field(description="human name: data, never a path")
+    method: str
+    hyperparameters: dict[str, Any] = Field(description="complete, as validated by the method")
+    changed: dict[str, Any] = Field(default_factory=dict, description="values that differ from the preset's")
+    preset: str | None = None
+    model: str = Field(description="hub id, or absolute folder")
+    model_name: str = Field(description="as the user named it")
+    data: DataSpec
+    seed: int = Field(1, ge=0, lt=2**32)
+    submitted: float = Field(description="seconds since the epoch")
+    ignored_checks: list[str] = Field(
+        default_factory=list, description="checks before the launch that the user overrode"
+    )
+    time_limit: float | None = Field(None, gt=0, description="seconds of one attempt")
+    cache_dir: str = Field(description="absolute")
+    cache: Cache = Cache()
+    checkpoints: Checkpoints = Checkpoints()
+    queue: Queue = Queue()
+    telemetry: Telemetry = Telemetry()
+    on_finish: list[str] = Field(
+        default_factory=list, description="argv started by the supervisor when the run ends"
+    )
+    environment: dict[str, str] = Field(default_factory=dict, description="extra variables of the worker")
+    provenance: Provenance = Provenance()

@@ -1,0 +1,201 @@
+"""Submitting a run, and finding it again."""
+
+import grp
+import os
+import pwd
+import re
+import secrets
+import stat
+import time
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from nli_console.errors import ConsoleError
+from nli_console.record.files import (
+    FOLDER_MODE,
+    RecordError,
+    ensure_private_dir,
+    read_json,
+    read_json_or_none,
+    write_json,
+    write_json_once,
+)
+from nli_console.record.layout import RUN_ID, RunLayout
+from nli_console.record.spec import SPEC_VERSION, RunSpec
+from nli_console.text import clean_line
+
+_CANDIDATES = 10
+
+
+def new_id(method: str, model_name: str, now: float | None = None) -> str:
+    """An id such as ``20261123-140255-lora-roberta-large-3f2a``: local time, method, model, random hex.
+
+    At most 63 characters of ``[a-z0-9-]``, safe as a folder name. ``now`` is in seconds since the epoch.
+    """
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
+    model = _slug(model_name.rstrip("/").rpartition("/")[2])
+    middle = f"{_slug(method)}-{model}".strip("-")[: 63 - len(stamp) - 6].strip("-")
+    return f"{stamp}-{middle or 'run'}-{secrets.token_hex(2)}"
+
+
+def submit(runs_dir: Path, spec: RunSpec) -> RunLayout:
+    """Make the run folder of ``spec`` and write what was asked for. Nothing is started.
+
+    ``mkdir`` is the uniqueness check, and ``spec.json``, written last and once, completes the submission.
+
+    Raises:
+        ConsoleError: when ``runs_dir`` cannot be used (see :func:`check_runs_dir`), the id is taken, or the
+            disk is full.
+    """
+    if not RUN_ID.fullmatch(spec.id):
+        raise ConsoleError(
+            f'run id "{clean_line(spec.id, limit=80)}": expected a-z, 0-9 and -, at most 63 characters'
+        )
+    check_runs_dir(runs_dir)
+    layout = RunLayout(runs_dir.resolve() / spec.id)
+    try:
+        layout.path.mkdir(mode=FOLDER_MODE)
+        layout.attempts.mkdir(mode=FOLDER_MODE)
+        layout.stop_request.parent.mkdir(mode=FOLDER_MODE)
+        write_json(layout.labels, {"v": 1, "name": spec.name, "notes": "", "tags": [], "pinned": False})
+        write_json_once(layout.spec, spec.model_dump(mode="json"))
+    except FileExistsError:
+        raise ConsoleError(f"{spec.id}: a run of this id is already in {clean_line(runs_dir)}") from None
+    except OSError as error:
+        raise ConsoleError(
+            f"{clean_line(layout.path)}: the run cannot be written: {error.strerror}"
+        ) from error
+    return layout
+
+
+def check_runs_dir(runs_dir: Path) -> None:
+    """Make ``runs_dir`` (0700) when it is missing, and refuse one that others could tamper with.
+
+    Raises:
+        ConsoleError: when it is no folder, not writable, another user's by a link, or writable by others.
+    """
+    name = clean_line(runs_dir, limit=300)
+    if not os.path.lexists(runs_dir):
+        ensure_private_dir(runs_dir)
+    try:
+        status = os.stat(runs_dir)
+    except OSError as error:
+        raise ConsoleError(f"runs_dir {name}: cannot be opened: {error.strerror}") from error
+    if not stat.S_ISDIR(status.st_mode):
+        raise ConsoleError(f"runs_dir {name}: not a folder; name another one with --runs-dir")
+    if runs_dir.is_symlink() and status.st_uid != os.geteuid():
+        raise ConsoleError(
+            f"runs_dir {name}: a link to a folder of {_user(status.st_uid)}; name one of your own"
+        )
+    if status.st_mode & stat.S_IWOTH or (status.st_mode & stat.S_IWGRP and not _private_group(status)):
+        raise ConsoleError(
+            f"runs_dir {name}: other users may write to it (mode {stat.S_IMODE(status.st_mode):04o}); "
+            f"expected a folder that only you can change: chmod go-w {name}"
+        )
+    if not os.access(runs_dir, os.W_OK | os.X_OK):
+        raise ConsoleError(
+            f"runs_dir {name}: not writable for {_user(os.geteuid())}; name another with --runs-dir"
+        )
+
+
+def load_spec(layout: RunLayout) -> RunSpec:
+    """Read ``spec.json``. A newer version is read as far as it is understood (``spec.version`` tells).
+
+    Raises:
+        RecordError: when it is missing, damaged, or lacks what every run has.
+    """
+    fields = read_json(layout.spec)
+    if fields is None:
+        raise RecordError(f"{layout.id}: spec.json is missing: the submission was interrupted")
+    try:
+        return RunSpec.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        newer = fields.get("version")
+        hint = (
+            f" (written by a newer version, {newer})"
+            if isinstance(newer, int) and newer > SPEC_VERSION
+            else ""
+        )
+        message = clean_line(first["msg"], limit=200)
+        raise RecordError(
+            f"{layout.id}: spec.json: {clean_line(place, limit=80)}: {message}{hint}"
+        ) from error
+
+
+def run_folders(root: Path) -> list[RunLayout]:
+    """The run folders in ``root``, newest id first. Symlinks and names that are no ids are left out."""
+    base = root.resolve()
+    return [RunLayout(base / name) for name in run_ids(root)]
+
+
+def run_ids(root: Path) -> list[str]:
+    """The names of :func:`run_folders`; none when ``root`` cannot be read."""
+    try:
+        with os.scandir(root) as entries:
+            names = [
+                entry.name
+                for entry in entries
+                if RUN_ID.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
+            ]
+    except OSError:
+        return []
+    return sorted(names, reverse=True)
+
+
+def find_run(runs_dir: Path, prefix: str) -> RunLayout:
+    """The run whose id is or uniquely begins with ``prefix``, else the one run of exactly that name.
+
+    The text is compared and never used as a path.
+
+    Raises:
+        ConsoleError: when no run or more than one run fits; the candidates are listed.
+    """
+    folders = run_folders(runs_dir)
+    shown = clean_line(prefix, limit=80)
+    if not prefix:
+        raise ConsoleError("no run named: expected an id, the beginning of one, or a run's name")
+    fitting = [layout for layout in folders if layout.id == prefix]
+    fitting = fitting or [layout for layout in folders if layout.id.startswith(prefix)]
+    fitting = fitting or [layout for layout in folders if prefix in _names(layout)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if not fitting:
+        raise ConsoleError(
+            f'no run "{shown}" in {clean_line(runs_dir, limit=300)}: expected an id, its start or a name; '
+            "`nli-console list` shows them"
+        )
+    listed = "\n".join(f"  {layout.id}" for layout in fitting[:_CANDIDATES])
+    more = f"\n  and {len(fitting) - _CANDIDATES} more" if len(fitting) > _CANDIDATES else ""
+    raise ConsoleError(f'"{shown}" fits {len(fitting)} runs; give more of the id:\n{listed}{more}')
+
+
+def _names(layout: RunLayout) -> set[object]:
+    labels = read_json_or_none(layout.labels) or {}
+    if labels.get("name"):
+        return {labels["name"]}
+    return {(read_json_or_none(layout.spec) or {}).get("name")}
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def _private_group(status: os.stat_result) -> bool:
+    """Whether the group is the user's own and has no other member: what a umask of 002 leaves behind."""
+    try:
+        user, group = pwd.getpwuid(os.geteuid()), grp.getgrgid(status.st_gid)
+    except KeyError:
+        return False
+    return (
+        status.st_uid == user.pw_uid and user.pw_gid == group.gr_gid and set(group.gr_mem) <= {user.pw_name}
+    )
+
+
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"

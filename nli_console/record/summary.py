@@ -1,0 +1,269 @@
+"""One run in a row of the history, and how it is put together from its files."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nli_console.record.evidence import Evidence, Final, attempt_numbers, read_final, read_result
+from nli_console.record.files import read_json_or_none
+from nli_console.record.glance import begin_of, last_record
+from nli_console.record.labels import Labels
+from nli_console.record.layout import CURVE, METRICS, OWNER, AttemptLayout, RunLayout
+from nli_console.record.spec import SPEC_VERSION
+from nli_console.record.state import RunState, State
+from nli_console.text import clean_line
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """A measured share of right answers with its 95 % interval; ``n`` rows were asked."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """One run. Every text is clean; unknown is ``None``.
+
+    Times are seconds since the epoch; ``seconds`` sums the attempts, the running one included. ``loss`` is
+    the last step's while the run is live, afterwards the mean of its last block of at most 256 steps.
+    ``newer`` says that a later version of the console wrote it.
+    """
+
+    id: str
+    path: Path
+    state: RunState
+    name: str = ""
+    method: str = ""
+    model: str = ""
+    data: str = ""
+    preset: str | None = None
+    seed: int | None = None
+    submitted: float | None = None
+    started: float | None = None
+    seconds: float | None = None
+    attempts: int = 0
+    step: int | None = None
+    total_steps: int | None = None
+    loss: float | None = None
+    trainable_parameters: int | None = None
+    total_parameters: int | None = None
+    peak_memory_bytes: int | None = None
+    accuracy: Mapping[str, Accuracy] = field(default_factory=dict)
+    selection_accuracy: Accuracy | None = None
+    tags: tuple[str, ...] = ()
+    pinned: bool = False
+    notes: str = ""
+    newer: bool = False
+
+    @property
+    def layout(self) -> RunLayout:
+        """Where the run stands."""
+        return RunLayout(self.path)
+
+    @property
+    def reason(self) -> str:
+        """Why the run is in its state, in words; empty when there is nothing to say."""
+        return self.state.reason.sentence if self.state.reason is not None else ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The run as ``nli-console list --json`` prints it. Keys keep their meaning between versions."""
+        reason = self.state.reason
+        return {
+            "id": self.id,
+            "name": self.name,
+            "method": self.method,
+            "model": self.model,
+            "data": self.data,
+            "preset": self.preset,
+            "seed": self.seed,
+            "state": self.state.state.value,
+            "reason": None if reason is None else {"code": reason.code, "detail": reason.detail},
+            "resumable": self.state.resumable,
+            "submitted": self.submitted,
+            "started": self.started,
+            "seconds": self.seconds,
+            "attempts": self.attempts,
+            "step": self.step,
+            "total_steps": self.total_steps,
+            "loss": self.loss,
+            "trainable_parameters": self.trainable_parameters,
+            "total_parameters": self.total_parameters,
+            "peak_memory_bytes": self.peak_memory_bytes,
+            "accuracy": {split: _accuracy_json(value) for split, value in self.accuracy.items()},
+            "selection_accuracy": _accuracy_json(self.selection_accuracy),
+            "tags": list(self.tags),
+            "pinned": self.pinned,
+            "notes": self.notes,
+            "path": str(self.path),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """What one attempt adds: its start, how long it took, its ``final.json`` and ``start`` record."""
+
+    started: float | None
+    seconds: float
+    final: Mapping[str, Any]
+    begin: Mapping[str, Any]
+
+
+def summarise(
+    layout: RunLayout,
+    labels: Labels,
+    evidence: Evidence,
+    state: RunState,
+    now: float,
+) -> RunSummary:
+    """Put a summary together from the evidence and the labels of a run."""
+    spec: Mapping[str, Any] = evidence.spec or {}
+    version = spec.get("version")
+    data = spec.get("data")
+    if not evidence.has_spec:
+        return RunSummary(layout.id, layout.path, state, labels.name or layout.id, tags=labels.tags)
+    places = [layout.attempt(number) for number in _numbers(layout, evidence)]
+    attempts = [_attempt(place, evidence, state, now) for place in places]
+    last = attempts[-1] if attempts else _Attempt(None, 0.0, {}, {})
+    seen = evidence.glance
+    step, loss = _progress(places) if seen is None else (seen.step, seen.loss)
+    step = step if step is not None else _whole(last.final.get("step"))
+    recorded = [attempt.final for attempt in attempts if attempt.final]
+    final = evidence.final.fields if evidence.final is not None else (recorded[-1] if recorded else {})
+    begin = last.begin
+    peaks = [_whole(attempt.final.get("peak_memory_bytes")) for attempt in attempts]
+    return RunSummary(
+        id=layout.id,
+        path=layout.path,
+        state=state,
+        name=labels.name or _text(spec.get("name")) or layout.id,
+        method=_text(spec.get("method")),
+        model=_text(spec.get("model_name")) or _text(spec.get("model")),
+        data=_text(data.get("name")) if isinstance(data, Mapping) else "",
+        preset=_text(spec.get("preset")) or None,
+        seed=_whole(spec.get("seed")),
+        submitted=_number(spec.get("submitted")),
+        started=attempts[0].started if attempts else None,
+        seconds=sum(attempt.seconds for attempt in attempts) if attempts else None,
+        attempts=evidence.attempt,
+        step=step,
+        total_steps=_whole(begin.get("total_steps")) if begin else _planned(evidence.final),
+        loss=loss,
+        trainable_parameters=_first(final, begin, "trainable_parameters"),
+        total_parameters=_first(final, begin, "total_parameters"),
+        peak_memory_bytes=max((peak for peak in peaks if peak is not None), default=None),
+        accuracy=_accuracies(last.final),
+        selection_accuracy=accuracy_of(last.final.get("selection_accuracy")),
+        tags=labels.tags,
+        pinned=labels.pinned,
+        notes=labels.notes,
+        newer=isinstance(version, int) and version > SPEC_VERSION,
+    )
+
+
+def accuracy_of(value: object) -> Accuracy | None:
+    """A recorded ``{value, low, high, n}``; ``None`` for anything without a value between 0 and 1."""
+    if not isinstance(value, dict):
+        return None
+    fields: dict[str, Any] = value
+    share = _number(fields.get("value"))
+    if share is None or not 0 <= share <= 1:
+        return None
+    return Accuracy(share, _number(fields.get("low")), _number(fields.get("high")), _whole(fields.get("n")))
+
+
+def _numbers(layout: RunLayout, evidence: Evidence) -> list[int]:
+    return [evidence.attempt] if evidence.attempt == 1 else attempt_numbers(layout)
+
+
+def _attempt(layout: AttemptLayout, evidence: Evidence, state: RunState, now: float) -> _Attempt:
+    latest = layout.number == evidence.attempt
+    owner = (evidence.owner if latest else None) or read_json_or_none(layout.at(OWNER)) or {}
+    final: Final | None = evidence.final if latest else read_final(layout)
+    started = _number(owner.get("started"))
+    fields = final.fields if final is not None else {}
+    seconds = _number(fields.get("seconds"))
+    began, begin = None, None
+    if seconds is None or (latest and not (final is not None and final.completed)):
+        began, begin = begin_of(layout.at(METRICS))
+    if seconds is None:
+        # From the worker's first record on, so that waiting in the queue does not count.
+        end = _end(layout, evidence, state, now) if latest else _written_end(layout)
+        seconds = max(end - began, 0.0) if end is not None and began is not None else 0.0
+    return _Attempt(started, seconds, fields, begin or {})
+
+
+def _end(layout: AttemptLayout, evidence: Evidence, state: RunState, now: float) -> float | None:
+    """When the latest attempt ended: now, while it is live."""
+    if evidence.result is not None and evidence.result.t is not None:
+        return evidence.result.t
+    if state.state.live and state.state is not State.UNREACHABLE:
+        return now
+    return _last_written(layout)
+
+
+def _written_end(layout: AttemptLayout) -> float | None:
+    result = read_result(layout)
+    return result.t if result is not None and result.t is not None else _last_written(layout)
+
+
+def _last_written(layout: AttemptLayout) -> float | None:
+    times: list[float] = []
+    for name in (METRICS, OWNER):
+        try:
+            times.append(os.lstat(layout.at(name)).st_mtime)
+        except OSError:
+            continue
+    return max(times, default=None)
+
+
+def _progress(attempts: Sequence[AttemptLayout]) -> tuple[int | None, float | None]:
+    """Last step and loss of an attempt that is over, from the end of its curve."""
+    last = (last_record(attempts[-1].at(CURVE)) if attempts else None) or {}
+    return _whole(last.get("last_step")), _number(last.get("mean"))
+
+
+def _planned(final: Final | None) -> int | None:
+    """The steps that a completed run was to take: those it took, unless it stopped early."""
+    if final is None or not final.completed or final.reason is not None:
+        return None
+    return _whole(final.fields.get("step"))
+
+
+def _accuracies(final: Mapping[str, Any]) -> dict[str, Accuracy]:
+    recorded = final.get("accuracy")
+    if not isinstance(recorded, dict):
+        return {}
+    return {
+        clean_line(split, limit=80): accuracy
+        for split, value in recorded.items()
+        if (accuracy := accuracy_of(value)) is not None
+    }
+
+
+def _accuracy_json(value: Accuracy | None) -> dict[str, Any] | None:
+    return (
+        None if value is None else {"value": value.value, "low": value.low, "high": value.high, "n": value.n}
+    )
+
+
+def _first(final: Mapping[str, Any], begin: Mapping[str, Any], key: str) -> int | None:
+    value = _whole(final.get(key))
+    return value if value is not None else _whole(begin.get(key))
+
+
+def _text(value: object) -> str:
+    return clean_line(value, limit=200) if isinstance(value, str) else ""
+
+
+def _whole(value: object) -> int | None:
+    return value if type(value) is int else None
+
+
+def _number(value: object) -> float | None:
+    return float(value) if type(value) is float or type(value) is int else None

@@ -1,0 +1,226 @@
+"""settings.toml: its schema, where it is found, and what its paths are relative to.
+
+The user's file is read, never rewritten (a TOML writer would drop its comments).
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from nli_console.errors import ConsoleError
+from nli_console.settings_file import read_settings_file
+from nli_console.text import clean_line
+
+FILE_NAME = "settings.toml"
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
+
+
+class Defaults(_Table):
+    """What the Launch form and a bare ``run`` start from."""
+
+    method: str = "lora"
+    model: str = Field(default="demo-encoder", description="a name from [models], a hub id or a folder")
+    data: str = Field(
+        default="demo", description="a name from [datasets], a hub id, a folder, a zip or a file"
+    )
+    fraction: float = Field(default=1.0, gt=0, le=1, description="share of the training rows to use")
+    seed: int = Field(default=1, ge=0, lt=2**32)
+
+
+class Columns(_Table):
+    """Which column of a file holds what; ``None`` where the file has no such column."""
+
+    premise: str = "premise"
+    hypothesis: str = "hypothesis"
+    label: str = "label"
+    id: str | None = None
+    genre: str | None = None
+    annotator_labels: str | None = None
+
+
+class Dataset(_Table):
+    """A dataset with a short name: ``[datasets.NAME]``."""
+
+    path: str = Field(description="a folder, a zip, a file or a hub id")
+    format: Literal["auto", "multinli", "hub", "jsonl", "csv", "tsv", "parquet"] = "auto"
+    config: str | None = Field(
+        default=None, description="configuration of a hub dataset, such as mnli of glue"
+    )
+    columns: Columns | None = None
+    labels: dict[str, Literal["entailment", "neutral", "contradiction"]] | None = Field(
+        default=None, description="value in the file → label name, where the file does not use the names"
+    )
+    splits: dict[str, str] | None = Field(default=None, description="our split name → file or hub split name")
+
+
+class Queue(_Table):
+    cpu_slots: int = Field(default=1, ge=1, le=64, description="runs that may use the CPU at the same time")
+    wait_for_foreign: bool = Field(default=True, description="wait for a GPU that another program holds")
+
+
+class Checkpoints(_Table):
+    keep: int = Field(default=2, ge=1, le=100, description="newest checkpoints kept while a run is going")
+    keep_after_finish: Literal["none", "best", "all"] = "best"
+    drop_optimizer: bool = Field(default=True, description="delete optimiser state when a run has finished")
+
+
+class Telemetry(_Table):
+    interval: float = Field(
+        default=2.0, ge=0.5, le=60, description="seconds between two samples of GPU and host"
+    )
+
+
+class Cache(_Table):
+    tokenised_limit_gib: float = Field(
+        default=10.0, gt=0, description="size limit of the cache of tokenised data"
+    )
+
+
+class Interface(_Table):
+    theme: Literal["dark", "light"] = "dark"
+    symbols: Literal["auto", "braille", "block", "ascii"] = "auto"
+    refresh: float = Field(
+        default=1.0, ge=0.1, le=10, description="seconds between two repaints of live values"
+    )
+    smoothing: float = Field(default=0.9, ge=0, lt=1, description="weight of the exponential moving average")
+    bell: bool = True
+    on_finish: Annotated[list[str], Field(max_length=64)] = Field(
+        default_factory=list,
+        description="command and arguments, started when a run ends; {id} {name} {state}",
+    )
+
+
+class Launch(_Table):
+    """How runs are started on this machine."""
+
+    survive_logout: Literal["auto", "session", "systemd"] = "auto"
+    environment: dict[str, str] = Field(default_factory=dict, description="extra variables of the worker")
+
+
+class Settings(_Table):
+    """Everything in settings.toml. Every key has a default, so an empty file is valid."""
+
+    runs_dir: Path = Field(
+        default=Path("runs"), strict=False, description="relative to the settings file that names it"
+    )
+    cache_dir: Path = Field(
+        default=Path("~/.cache/nli-console"),
+        strict=False,
+        description="tokenised data, the demo corpus, module shapes",
+    )
+    defaults: Defaults = Defaults()
+    models: dict[str, str] = Field(default_factory=dict, description="short name → hub id or folder")
+    datasets: dict[str, Dataset] = Field(default_factory=dict)
+    queue: Queue = Queue()
+    checkpoints: Checkpoints = Checkpoints()
+    telemetry: Telemetry = Telemetry()
+    cache: Cache = Cache()
+    interface: Interface = Interface()
+    launch: Launch = Launch()
+
+
+@dataclass(frozen=True)
+class LoadedSettings:
+    """Settings with absolute paths, and where they came from (``path`` is ``None`` for the defaults)."""
+
+    values: Settings
+    path: Path | None
+    notice: str | None
+
+    @property
+    def runs_dir(self) -> Path:
+        return self.values.runs_dir
+
+    @property
+    def cache_dir(self) -> Path:
+        return self.values.cache_dir
+
+
+def user_folder() -> Path:
+    """The user's own folder for settings, presets and templates (``$XDG_CONFIG_HOME/nli-console``)."""
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "nli-console"
+
+
+def load_settings(
+    explicit: Path | None = None, runs_dir: Path | None = None, cwd: Path | None = None
+) -> LoadedSettings:
+    """Find, read and check the settings, and make their paths absolute.
+
+    The first of these is read: ``explicit`` (``--settings``; it must exist), ``./settings.toml``,
+    ``settings.toml`` in :func:`user_folder`. Without any, the defaults hold and ``notice`` says so.
+    Relative paths start at the folder of the file that was read; with the defaults, at ``cwd``.
+    ``runs_dir`` (``--runs-dir``, relative to ``cwd``) wins over the file.
+
+    Raises:
+        ConsoleError: the file is missing, unreadable, not TOML, or has a key or value that the schema
+            does not know; the message names the file, line, key, value and what was expected.
+    """
+    here = current_folder() if cwd is None else cwd
+    path = _find(explicit, here)
+    values = Settings() if path is None else read_settings_file(path, Settings)
+    base, prefix = (here, "") if path is None else (path.parent, f"{clean_line(path)}: ")
+    runs = (
+        absolute_path(values.runs_dir, base, f"{prefix}runs_dir")
+        if runs_dir is None
+        else absolute_path(runs_dir, here, "--runs-dir")
+    )
+    cache = absolute_path(values.cache_dir, base, f"{prefix}cache_dir")
+    values = values.model_copy(update={"runs_dir": runs, "cache_dir": cache})
+    notice = None
+    if path is None:
+        notice = f"no {FILE_NAME} in {here} or {user_folder()}: the built-in defaults are used"
+    return LoadedSettings(values, path, notice)
+
+
+def absolute_path(path: str | Path, base: Path, what: str) -> Path:
+    """``path`` with ``~`` expanded, from ``base`` on when it is relative; errors call it ``what``."""
+    try:
+        text = os.path.expanduser(path)
+        if "\0" in text:
+            raise ValueError("it holds a NUL character")
+        if is_not_utf8(text):
+            raise ValueError("its name is not valid UTF-8, and a run could not record it")
+        if text.startswith("~"):
+            raise ValueError("there is no such user")
+        # normpath instead of resolve: a link that the user named keeps its name.
+        return Path(os.path.normpath(base / text))
+    except ValueError as error:
+        raise ConsoleError(f'{what} = "{clean_line(path, limit=80)}" is not a usable path: {error}') from None
+
+
+def is_not_utf8(name: str) -> bool:
+    """Whether a file name holds bytes that are not UTF-8 (Python carries them as lone surrogates)."""
+    return any("\ud800" <= character <= "\udfff" for character in name)
+
+
+def current_folder() -> Path:
+    """The current folder; a :class:`ConsoleError` when it was deleted under the shell's feet."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise ConsoleError(
+            "the current folder no longer exists; change to another one and try again"
+        ) from None
+
+
+def _find(explicit: Path | None, here: Path) -> Path | None:
+    if explicit is not None:
+        path = absolute_path(explicit, here, "--settings")
+        if not os.path.exists(path):
+            raise ConsoleError(
+                f"--settings {clean_line(path)}: no such file; name an existing file, "
+                f"or leave the option out to use ./{FILE_NAME} or the defaults"
+            )
+        return path
+    for folder in (here, user_folder()):
+        path = folder / FILE_NAME
+        # lexists, so that a link to nowhere is an error and not silently another file.
+        if os.path.lexists(path):
+            return path.absolute()
+    return None

@@ -1,0 +1,1 @@
+"""The processes around a run: supervise, queue, telemetry, launch, stop and resume. Never imports torch."""

@@ -1,0 +1,269 @@
+"""Everything that can be said about a recipe before it is launched; both front ends show this."""
+
+import json
+import os
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from nli_console.data.spec import LABELS
+from nli_console.errors import ConsoleError
+from nli_console.methods import registry, shapes
+from nli_console.methods.base import Method, ParameterCounts, TrainingHyperparameters, TrainingPlan
+from nli_console.methods.checks import (
+    CheckContext,
+    DataFacts,
+    Finding,
+    MachineFacts,
+    ModelFacts,
+    PromptFacts,
+    TokenizerFacts,
+    read_tokenizer,
+    run_checks,
+)
+from nli_console.methods.estimate import (
+    Compute,
+    MemoryEstimate,
+    checkpoint_bytes,
+    optimiser_steps,
+    peak_memory,
+    training_seconds,
+)
+from nli_console.methods.fields import require
+from nli_console.methods.lora import ALL_LINEAR, matching
+from nli_console.methods.shapes import ModelShapes
+from nli_console.record.spec import RunSpec
+from nli_console.record.speed import Speed
+from nli_console.settings import LoadedSettings
+from nli_console.supervisor.devices import allowed_gpus
+from nli_console.supervisor.telemetry.readings import Gpu
+
+_TARGETS_CHECK = "target_modules"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a run would compute on and write to. ``compute`` is ``None`` where nobody can say."""
+
+    compute: Compute | None = None
+    device: str = ""
+    free_device_bytes: int | None = None
+    free_disk_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is to be judged. ``model`` is a folder or hub id, ``model_name`` the user's word for it."""
+
+    method: Method
+    hyperparameters: TrainingHyperparameters
+    model: str
+    model_name: str
+    ignored: Collection[str] = ()
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What is known about a recipe; ``None`` is unknown. ``seconds`` is an estimate from ``speed``."""
+
+    counts: ParameterCounts | None = None
+    steps: int | None = None
+    memory: MemoryEstimate | None = None
+    speed: Speed | None = None
+    seconds: float | None = None
+    findings: tuple[Finding, ...] = ()
+    machine: Machine = field(default_factory=Machine)
+
+    @property
+    def blocking(self) -> list[Finding]:
+        return [finding for finding in self.findings if finding.blocks]
+
+
+def machine_of(gpus: Iterable[Gpu] | None, free_memory: int | None, free_disk: int | None) -> Machine:
+    """The GPU that a run would get, or the CPU with the host's memory.
+
+    ``gpus`` is ``None`` where nobody can say whether there is one; sizes are in bytes.
+    """
+    if gpus is None:
+        return Machine(free_disk_bytes=free_disk)
+    present = tuple(gpus)
+    allowed = allowed_gpus(present, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    free = {gpu: _free(gpu) for gpu in present if gpu.uuid in allowed}
+    if not free:
+        return Machine("cpu", "cpu", free_memory, free_disk)
+    best = max(free, key=lambda gpu: free[gpu] or 0)
+    return Machine("gpu", best.name, free[best], free_disk)
+
+
+def look_at_machine(gpus: Iterable[Gpu] | None, runs_dir: Path) -> Machine:
+    """As :func:`machine_of`, with the memory and the disk of ``runs_dir`` read now."""
+    return machine_of(gpus, psutil.virtual_memory().available, _free_disk(runs_dir))
+
+
+def recipe_of(spec: RunSpec) -> Recipe:
+    """What the checks judge of a spec."""
+    method = registry.get(spec.method)
+    return Recipe(
+        method,
+        require(method.Hyperparameters, spec.hyperparameters),
+        spec.model,
+        spec.model_name,
+        frozenset(spec.ignored_checks),
+    )
+
+
+def settled(spec: RunSpec) -> RunSpec:
+    """The spec as it is submitted: what an ignored check found is left out of it."""
+    known = shapes.load(spec.model, Path(spec.cache_dir))
+    values = settle(recipe_of(spec), known).model_dump(mode="json")
+    return spec if values == spec.hyperparameters else spec.model_copy(update={"hyperparameters": values})
+
+
+def settle(recipe: Recipe, known: ModelShapes | None) -> TrainingHyperparameters:
+    """The hyperparameters that a run gets: an ignored target name that matches nothing is left out.
+
+    A recipe with no name that matches stays as it is, and its errors with it.
+    """
+    names = getattr(recipe.hyperparameters, "target_modules", None)
+    if known is None or not names or _TARGETS_CHECK not in recipe.ignored or names == (ALL_LINEAR,):
+        return recipe.hyperparameters
+    kept = tuple(name for name in names if any(not known.in_head(module) for module in matching(known, name)))
+    if not kept or kept == names:
+        return recipe.hyperparameters
+    return recipe.hyperparameters.model_copy(update={"target_modules": kept})
+
+
+def assess(
+    recipe: Recipe,
+    settings: LoadedSettings,
+    machine: Machine,
+    *,
+    data: DataFacts | None = None,
+    prompts: PromptFacts | None = None,
+    speed: Speed | None = None,
+) -> Assessment:
+    """Count, estimate and check. Reads the model's small files; call it off the event loop.
+
+    Raises:
+        ConsoleError: the method cannot count the recipe for a reason that no check names.
+    """
+    method = recipe.method
+    known = shapes.load(recipe.model, settings.cache_dir)
+    config = _config(recipe.model)
+    tokenizer = _tokenizer(recipe.model)
+    asked = recipe.hyperparameters
+    hyperparameters = settle(recipe, known)
+    counts, plan, refusal = _count(method, known, hyperparameters)
+    keep = settings.values.checkpoints.keep
+    context = CheckContext(
+        method=method,
+        hyperparameters=asked,
+        labels=LABELS,
+        shapes=known,
+        plan=plan,
+        model=_model_facts(config, known, recipe.model_name),
+        tokenizer=tokenizer,
+        data=data,
+        prompts=prompts,
+        machine=MachineFacts(machine.free_disk_bytes, machine.free_device_bytes, machine.device),
+        checkpoint_bytes=None if counts is None else checkpoint_bytes(counts.trainable, asked.optimizer),
+        # The newest, the best where one is chosen, and the one that is being written.
+        checkpoints=keep + 1 + asked.select_best,
+    )
+    memory = _memory(context, hyperparameters, machine, config, data)
+    findings = tuple(run_checks(_with_memory(context, memory), recipe.ignored))
+    if refusal is not None and not any(finding.blocks for finding in findings):
+        raise refusal
+    steps = None if data is None or data.train_rows is None else optimiser_steps(data.train_rows, asked)
+    seconds = None
+    if steps is not None and speed is not None:
+        samples = steps * asked.batch_size * asked.gradient_accumulation_steps
+        seconds = training_seconds(samples, speed.samples_per_second, speed.evaluation_seconds)
+    return Assessment(counts, steps, memory, speed, seconds, findings, machine)
+
+
+def refuse(assessment: Assessment) -> None:
+    """Raise what blocks the launch, a line each.
+
+    Raises:
+        ConsoleError: at least one finding is an error.
+    """
+    if assessment.blocking:
+        raise ConsoleError("\n".join(sentence(finding) for finding in assessment.blocking))
+
+
+def sentence(finding: Finding) -> str:
+    """A finding in one line: what is wrong, what to do, and how to override it."""
+    override = f" (or --ignore {finding.id})" if finding.blocks else ""
+    return f"{finding.message}; {finding.suggestion}{override}"
+
+
+def _count(
+    method: Method, known: ModelShapes | None, hyperparameters: TrainingHyperparameters
+) -> tuple[ParameterCounts | None, TrainingPlan | None, ConsoleError | None]:
+    if known is None:
+        return None, None, None
+    try:
+        return method.count(known, hyperparameters), method.plan(known, hyperparameters), None
+    except ConsoleError as error:
+        return None, None, error
+
+
+def _memory(
+    context: CheckContext,
+    hyperparameters: TrainingHyperparameters,
+    machine: Machine,
+    config: dict[str, Any],
+    data: DataFacts | None,
+) -> MemoryEstimate | None:
+    """At the width of the longest pair where it is known, else at the maximum length."""
+    width = context.longest_input
+    if context.shapes is None or context.plan is None or machine.compute is None or width is None:
+        return None
+    if data is not None and data.longest is not None:
+        width = min(width, data.longest)
+    return peak_memory(
+        context.shapes, context.plan, hyperparameters, width, compute=machine.compute, config=config
+    )
+
+
+def _with_memory(context: CheckContext, memory: MemoryEstimate | None) -> CheckContext:
+    return replace(context, memory=memory)
+
+
+def _config(model: str) -> dict[str, Any]:
+    path = shapes.find_config(model)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8")) if path is not None else {}
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _tokenizer(model: str) -> TokenizerFacts | None:
+    path = shapes.find_config(model)
+    return None if path is None else read_tokenizer(path.parent)
+
+
+def _model_facts(config: dict[str, Any], known: ModelShapes | None, name: str) -> ModelFacts | None:
+    content = config or (None if known is None else known.config)
+    return None if content is None else ModelFacts.from_config(content, name)
+
+
+def _free(gpu: Gpu) -> int | None:
+    if gpu.total_bytes is None or gpu.used_bytes is None:
+        return None
+    return gpu.total_bytes - gpu.used_bytes
+
+
+def _free_disk(folder: Path) -> int | None:
+    """Of the file system that ``folder`` stands on, or will stand on."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    try:
+        return psutil.disk_usage(str(folder)).free
+    except OSError:
+        return None

@@ -1,0 +1,1 @@
+"""Readings of GPUs (a helper process) and of the host."""

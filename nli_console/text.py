@@ -1,0 +1,93 @@
+"""Cleaning of untrusted text, and the formats of numbers, durations and sizes.
+
+Everything that came from a file, a model, a person or a library passes through :func:`clean` once,
+at the boundary, before a terminal sees it.
+"""
+
+import re
+
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+UNKNOWN = "–"
+
+# C0 without newline and tab, DEL, C1, and the bidirectional controls that can reorder a line.
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+_BREAKS = re.compile(r"[\t\n ]+")
+
+
+def clean(text: object, *, limit: int | None = None) -> str:
+    """Return ``text`` with every control sequence and bidi mark replaced by U+FFFD.
+
+    Newlines (CR LF included) and tabs are kept. ``limit`` cuts to that many characters and marks the cut with
+    an ellipsis.
+    """
+    cleaned = _UNSAFE.sub(REPLACEMENT, str(text).replace("\r\n", "\n"))
+    if limit is not None and len(cleaned) > limit:
+        return cleaned[: max(limit - 1, 0)] + "…"
+    return cleaned
+
+
+def clean_line(text: object, *, limit: int | None = None) -> str:
+    """:func:`clean`, with all runs of white space folded to one space: for cells and titles."""
+    if type(text) is str and text.isprintable():
+        # The usual case: no control character, mark or break, so that only blanks are left to fold.
+        line = text.strip(" ")
+        if "  " not in line and (limit is None or len(line) <= limit):
+            return line
+    return clean(_BREAKS.sub(" ", str(text).replace("\r", " ")).strip(), limit=limit)
+
+
+def format_count(value: int | None) -> str:
+    """``3805187`` → ``3,805,187``."""
+    return UNKNOWN if value is None else f"{value:,}"
+
+
+def format_bytes(value: float | None) -> str:
+    """Binary units with one decimal from MiB up: ``5476083302`` → ``5.1 GiB``."""
+    if value is None:
+        return UNKNOWN
+    size = float(value)
+    for unit in ("B", "KiB"):
+        if abs(size) < 1024:
+            return f"{size:.0f} {unit}"
+        size /= 1024
+    for unit in ("MiB", "GiB", "TiB"):
+        if abs(size) < 1024 or unit == "TiB":
+            return f"{size:.1f} {unit}"
+        size /= 1024
+    raise AssertionError("unreachable")
+
+
+def format_duration(seconds: float | None) -> str:
+    """``47 s``, ``3 min 05 s``, ``2 h 07 min``, ``3 d 04 h``."""
+    if seconds is None or seconds != seconds or seconds < 0 or seconds == float("inf"):
+        return UNKNOWN
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    if whole < 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600:02d} h"
+
+
+def format_number(value: float | None) -> str:
+    """Four significant digits, scientific below 1e-3: hyperparameters and losses."""
+    if value is None:
+        return UNKNOWN
+    if value != value:
+        return "NaN"
+    return f"{value:.4g}"
+
+
+def format_accuracy(value: float | None, low: float | None = None, high: float | None = None) -> str:
+    """Percent with the half width of its interval: ``86.4 ± 0.7 %``."""
+    if value is None:
+        return UNKNOWN
+    if low is None or high is None:
+        return f"{100 * value:.1f} %"
+    return f"{100 * value:.1f} ± {50 * (high - low):.1f} %"

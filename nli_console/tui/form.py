@@ -1,0 +1,255 @@
+"""What the Launch form holds, without any widget: texts, the preset they are measured against, what is wrong.
+
+Only what the user changed is kept as an edit; every other field follows the preset, so that choosing another
+method or preset loses nothing that was typed.
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from nli_console.errors import ConsoleError
+from nli_console.methods import presets, registry
+from nli_console.methods.base import Method
+from nli_console.methods.fields import FieldDescription, FieldError, describe, parse, validate
+from nli_console.methods.presets import Preset
+from nli_console.record.spec import RunSpec
+from nli_console.settings import Settings
+
+RUN_FIELDS = (
+    FieldDescription(
+        "model", "--model", "text", "", help="a name from settings.toml, a hub id or a folder", group="run"
+    ),
+    FieldDescription(
+        "data",
+        "--data",
+        "text",
+        "",
+        help="a name from settings.toml, a hub id, a folder, a zip or a file",
+        group="run",
+    ),
+    FieldDescription(
+        "fraction",
+        "--fraction",
+        "float",
+        1.0,
+        help="share of the training rows to use",
+        group="run",
+        minimum=0,
+        minimum_exclusive=True,
+        maximum=1,
+    ),
+    FieldDescription(
+        "seed",
+        "--seed",
+        "int",
+        1,
+        help="seed of sampling, initialisation and order",
+        group="run",
+        minimum=0,
+        maximum=2**32 - 1,
+    ),
+    FieldDescription(
+        "time_limit",
+        "--time-limit",
+        "float",
+        0,
+        help="stop with a checkpoint after this time; 0 means no limit",
+        group="run",
+        unit="minutes",
+        minimum=0,
+    ),
+    FieldDescription("name", "--name", "text", "", help="what the run is called", group="run"),
+)
+"""What a run needs beside its hyperparameters, in the order of the form."""
+_RUN_NAMES = tuple(field.name for field in RUN_FIELDS)
+_PRESET_NAMES = ("model", "data", "fraction")
+_REQUIRED = {"model": "name a model", "data": "name a dataset"}
+
+
+@dataclass(frozen=True, slots=True)
+class FieldLook:
+    """How a field stands: its text, what is wrong with it, and the preset's text where that differs."""
+
+    text: str
+    problem: str | None = None
+    differs_from: str | None = None
+
+
+class Form:
+    """Texts and edits of all methods' forms; the current one is ``method``."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._defaults = settings.defaults
+        known = registry.methods()
+        self.method = settings.defaults.method if settings.defaults.method in known else next(iter(known))
+        self._run_edits: dict[str, str] = {}
+        self._edits: dict[str, dict[str, str]] = {name: {} for name in known}
+        self._chosen: dict[str, Preset] = {}
+        self._refused: dict[str, str] = {}
+        self._default_presets: dict[tuple[str, bool], Preset] = {}
+        self._fields = {name: tuple(describe(method.Hyperparameters)) for name, method in known.items()}
+        self._by_name = {
+            name: {field.name: field for field in (*RUN_FIELDS, *fields)}
+            for name, fields in self._fields.items()
+        }
+
+    @property
+    def current(self) -> Method:
+        return registry.get(self.method)
+
+    def hyperparameter_fields(self) -> tuple[FieldDescription, ...]:
+        """The current method's, in the order of declaration."""
+        return self._fields[self.method]
+
+    def field(self, name: str) -> FieldDescription:
+        return self._by_name[self.method][name]
+
+    @property
+    def preset(self) -> Preset:
+        """The chosen one, else what suits the model: demo presets for demo models."""
+        chosen = self._chosen.get(self.method)
+        if chosen is not None:
+            return chosen
+        model = self._run_edits.get("model", self._defaults.model).strip()
+        key = (self.method, model.startswith("demo-"))
+        if key not in self._default_presets:
+            self._default_presets[key] = presets.default_for(self.method, model)
+        return self._default_presets[key]
+
+    def choose_preset(self, preset: Preset) -> None:
+        """Measure the form against another preset (of any method); edited fields keep their text."""
+        self.method = preset.method
+        self._chosen[preset.method] = preset
+        self._refused.clear()
+
+    def baseline(self, name: str) -> str:
+        """The text of a field nobody edited."""
+        field = self.field(name)
+        if name in _RUN_NAMES:
+            chosen = self._chosen.get(self.method) if name in _PRESET_NAMES else None
+            value = getattr(chosen, name, None)
+            return field.format(getattr(self._defaults, name, field.default) if value is None else value)
+        values = self.preset.hyperparameters
+        return field.format(values.get(name, field.default))
+
+    def text(self, name: str) -> str:
+        edits = self._edits_of(name)
+        return edits[name] if name in edits else self.baseline(name)
+
+    def edit(self, name: str, text: str, method: str | None = None) -> bool:
+        """Take what the user typed; the core's objection to this field, if any, is forgotten.
+
+        ``False`` when nothing changed, and for an echo of a form of another ``method`` than the current one.
+        """
+        if method not in (None, self.method) or text == self.text(name):
+            return False
+        self._refused.pop(name, None)
+        edits = self._edits_of(name)
+        if text == self.baseline(name):
+            edits.pop(name, None)
+        else:
+            edits[name] = text
+        return True
+
+    def reset(self, name: str) -> None:
+        """Back to the preset's value."""
+        self._edits_of(name).pop(name, None)
+        self._refused.pop(name, None)
+
+    def reset_all(self) -> None:
+        """Every hyperparameter of this method back to the preset's value; the run's own fields stay."""
+        self._edits[self.method].clear()
+        self._refused.clear()
+
+    def refuse(self, name: str, problem: str) -> bool:
+        """Keep an objection from outside until the field is edited; ``False`` for a field not here."""
+        if name not in self._by_name[self.method]:
+            return False
+        self._refused[name] = problem
+        return True
+
+    def forgive(self) -> None:
+        """Forget all objections from outside: whoever raised them is about to judge again."""
+        self._refused.clear()
+
+    def changed(self, name: str) -> bool:
+        """Whether the value (not merely its spelling) differs from the preset's."""
+        if name not in self._edits_of(name):
+            return False
+        field = self.field(name)
+        try:
+            return parse(field, self.text(name)) != parse(field, self.baseline(name))
+        except FieldError:
+            return True
+
+    def changes(self) -> list[str]:
+        """Names of the hyperparameters that differ from the preset."""
+        return [field.name for field in self.hyperparameter_fields() if self.changed(field.name)]
+
+    def problems(self) -> dict[str, str]:
+        """What is wrong, by field: unreadable values first, then conflicts between values, then refusals."""
+        found: dict[str, str] = {}
+        for field in (*RUN_FIELDS, *self.hyperparameter_fields()):
+            text = self.text(field.name)
+            if field.name in _REQUIRED and not text.strip():
+                found[field.name] = _REQUIRED[field.name]
+                continue
+            try:
+                parse(field, text)
+            except FieldError as error:
+                found[field.name] = error.problem
+        if not any(name not in _RUN_NAMES for name in found):
+            _, errors = validate(self.current.Hyperparameters, self.hyperparameters())
+            found |= {error.name: error.problem for error in errors}
+        return {**self._refused, **found}
+
+    def look(self, name: str, problems: dict[str, str]) -> FieldLook:
+        """How a field stands, given :meth:`problems`."""
+        differs = name not in ("name", "seed") and self.changed(name)
+        return FieldLook(self.text(name), problems.get(name), self.baseline(name) if differs else None)
+
+    def hyperparameters(self) -> dict[str, Any]:
+        """The texts of all hyperparameters, for :func:`nli_console.methods.fields.validate`."""
+        return {field.name: self.text(field.name) for field in self.hyperparameter_fields()}
+
+    def run_value(self, name: str) -> Any:
+        """A run field's value.
+
+        Raises:
+            FieldError: its text cannot be read.
+        """
+        return parse(self.field(name), self.text(name))
+
+    def clone(self, spec: RunSpec) -> None:
+        """Fill the form with what a run was asked to be.
+
+        Raises:
+            ConsoleError: its method does not exist here.
+        """
+        registry.get(spec.method)
+        self.method = spec.method
+        self._refused.clear()
+        self._edits[self.method].clear()
+        self._chosen.pop(self.method, None)
+        # Before any edit: a preset may bring another model and data, against which edits are measured.
+        if spec.preset is not None:
+            with suppress(ConsoleError):
+                self._chosen[self.method] = presets.load(spec.preset, spec.method)
+        values = {
+            "model": spec.model_name,
+            "data": spec.data.name,
+            "fraction": spec.data.fraction,
+            "seed": spec.seed,
+            "time_limit": (spec.time_limit or 0) / 60,
+            "name": spec.name,
+        }
+        for name, value in values.items():
+            self.edit(name, self.field(name).format(value))
+        fields = self._by_name[self.method]
+        for name, value in spec.hyperparameters.items():
+            if name in fields:
+                self.edit(name, fields[name].format(value))
+
+    def _edits_of(self, name: str) -> dict[str, str]:
+        return self._run_edits if name in _RUN_NAMES else self._edits[self.method]

@@ -1,0 +1,155 @@
+"""What the Launch screen does away from the event loop: read and save presets, and start a run."""
+
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from nli_console.methods import presets
+from nli_console.methods.base import TrainingHyperparameters
+from nli_console.methods.checks import Finding
+from nli_console.record.compose import Draft, compose
+from nli_console.record.spec_io import submit
+from nli_console.settings import LoadedSettings, user_folder
+from nli_console.supervisor import launch as launcher
+from nli_console.supervisor.preflight import Machine, assess, machine_of, recipe_of, refuse, settled
+from nli_console.tui import status
+from nli_console.tui.background import describe
+from nli_console.tui.form import RUN_FIELDS, Form
+from nli_console.tui.messages import Launched, LaunchRefused, PresetSaved, PresetsRead
+from nli_console.tui.screens.picker import Choosable
+
+_PRESET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_SUBJECT = re.compile(r"(?:--(?P<option>[a-z0-9-]+)|[a-z_]+\.(?P<field>[a-z0-9_]+)|(?P<word>[a-z_]+))\b")
+
+
+@dataclass(frozen=True, slots=True)
+class PresetRecord:
+    """What a preset of the user's own holds."""
+
+    method: str
+    hyperparameters: dict[str, Any]
+    model: str
+    data: str
+    fraction: float
+
+    @classmethod
+    def of(cls, form: Form, hyperparameters: TrainingHyperparameters) -> "PresetRecord":
+        """Take the form's values.
+
+        Raises:
+            FieldError: the fraction cannot be read.
+        """
+        return cls(
+            form.method,
+            hyperparameters.model_dump(),
+            form.text("model").strip(),
+            form.text("data").strip(),
+            form.run_value("fraction"),
+        )
+
+
+def read_presets() -> PresetsRead:
+    """Shipped presets and the user's own."""
+    catalogue = presets.scan(user_folder())
+    return PresetsRead(tuple(catalogue.presets), tuple(catalogue.problems))
+
+
+def preset_name_problem(name: str, taken: Collection[str]) -> str | None:
+    """What is wrong with a name for a preset of the user's own."""
+    if not _PRESET_NAME.fullmatch(name):
+        return "Up to 64 letters, digits, dots, dashes and underscores, beginning with a letter or digit."
+    if name in taken or name in presets.FAMILIES:
+        return f"{name} exists already; choose another name."
+    return None
+
+
+def save_preset(name: str, record: PresetRecord) -> PresetSaved:
+    """Save a preset of the user's own.
+
+    Raises:
+        ConsoleError: it cannot be written, or the name is taken.
+    """
+    presets.save(
+        name,
+        method=record.method,
+        hyperparameters=record.hyperparameters,
+        user_folder=user_folder(),
+        model=record.model,
+        data=record.data,
+        fraction=record.fraction,
+    )
+    return PresetSaved(name)
+
+
+def draft_of(form: Form, hyperparameters: TrainingHyperparameters, ignored: tuple[str, ...] = ()) -> Draft:
+    """What the form asks for; ``ignored`` are checks that are not to block it.
+
+    Raises:
+        FieldError: a field of the run cannot be read.
+    """
+    minutes = form.run_value("time_limit")
+    return Draft(
+        method=form.method,
+        hyperparameters=hyperparameters.model_dump(),
+        preset=form.preset.name,
+        model=form.text("model").strip(),
+        data=form.text("data").strip(),
+        fraction=form.run_value("fraction"),
+        seed=form.run_value("seed"),
+        name=form.text("name").strip(),
+        time_limit=60 * minutes if minutes else None,
+        launcher="tui",
+        ignored_checks=ignored,
+    )
+
+
+def launch(draft: Draft, settings: LoadedSettings, machine: Machine) -> Launched | LaunchRefused:
+    """Compose, submit and start a run; whatever goes wrong is said, beside the field that it names."""
+    try:
+        spec = compose(draft, settings)
+        refuse(assess(recipe_of(spec), settings, machine))
+        layout = submit(settings.runs_dir, settled(spec))
+        launcher.launch(layout, settings.values.launch.survive_logout)
+    except Exception as error:
+        return refusal(describe(error), draft)
+    return Launched(layout.id)
+
+
+def machine_of_reading(seen: status.Machine) -> Machine:
+    """What a run would compute on, by the readings of the status line."""
+    host = seen.host
+    free = None if host is None else host.host_memory_total_bytes - host.host_memory_used_bytes
+    return machine_of(seen.gpus, free, None if host is None else host.disk_free_bytes)
+
+
+def ignorable(findings: Iterable[Finding]) -> list[Choosable]:
+    """Findings as rows to choose from, with the reason why each matters."""
+    return [
+        Choosable(
+            finding.id, finding.message, finding.reason, "ignored" if finding.ignored else finding.severity
+        )
+        for finding in findings
+    ]
+
+
+def refusal(text: str, draft: Draft) -> LaunchRefused:
+    """Sort the lines of an error by the form field that each begins with."""
+    known = {field.name for field in RUN_FIELDS} | set(draft.hyperparameters)
+    placed: list[tuple[str, str]] = []
+    rest: list[str] = []
+    for line in text.splitlines():
+        name = subject(line)
+        if name is not None and name in known:
+            placed.append((name, line))
+        else:
+            rest.append(line)
+    return LaunchRefused(tuple(placed), "\n".join(rest))
+
+
+def subject(line: str) -> str | None:
+    """The field that a line is about: ``--lora-r 0: …``, ``lora.target_modules: …``, ``model "x": …``."""
+    match = _SUBJECT.match(line)
+    if match is None:
+        return None
+    return (match["option"] or match["field"] or match["word"]).replace("-", "_")

@@ -1,0 +1,109 @@
+"""Every message that crosses between rooms of the interface. Payloads are frozen.
+
+Background threads post messages and never touch a widget; handlers on the event loop own all widget state.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from textual.message import Message
+
+if TYPE_CHECKING:
+    from nli_console.methods.presets import Preset
+    from nli_console.record.spec import RunSpec
+    from nli_console.record.store import RunSummary
+    from nli_console.tui.preflight import Answer
+    from nli_console.tui.status import Machine
+
+
+@dataclass
+class OpenRun(Message):
+    """Ask the app to show Runs with this run selected."""
+
+    run_id: str
+
+
+@dataclass
+class CloneRun(Message):
+    """Ask the app to open Launch with the form filled from this spec."""
+
+    spec: "RunSpec"
+
+
+@dataclass
+class ScreenOpened(Message):
+    """A mode's screen has all its widgets."""
+
+
+@dataclass
+class RunsDue(Message):
+    """Ask the app to read the run folders now, because something was just launched, stopped or deleted."""
+
+
+@dataclass
+class RunsListed(Message):
+    """The run folders were read: ``runs`` are the store's summaries, ``complete`` whether they are all."""
+
+    runs: tuple["RunSummary", ...]
+    complete: bool = True
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, RunsListed)
+
+
+@dataclass
+class MachineRead(Message):
+    """New readings of GPUs and host."""
+
+    machine: "Machine"
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, MachineRead)
+
+
+@dataclass
+class Failure(Message):
+    """A background job ended with a problem that the user should read; ``text`` may be untrusted."""
+
+    title: str
+    text: str
+
+
+@dataclass
+class PresetsRead(Message):
+    """The presets that can be used, and a sentence for each file that cannot."""
+
+    presets: tuple["Preset", ...]
+    problems: tuple[str, ...]
+
+
+@dataclass
+class PresetSaved(Message):
+    """The form was saved as a preset of the user's own."""
+
+    name: str
+
+
+@dataclass
+class PreflightAnswered(Message):
+    """Something more is known about what the form would start."""
+
+    answer: "Answer"
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, PreflightAnswered)
+
+
+@dataclass
+class Launched(Message):
+    """A run was submitted and its supervisor started."""
+
+    run_id: str
+
+
+@dataclass
+class LaunchRefused(Message):
+    """Nothing was started. ``problems`` names form fields; ``text`` is what fits no field."""
+
+    problems: tuple[tuple[str, str], ...]
+    text: str

@@ -1,0 +1,35 @@
+"""What the live view shows of one run at one moment: made on a background thread, drawn on the event loop."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from nli_console.record.samples import EvalPoint, Guard, Phase, Start, SystemSample
+from nli_console.record.spec import RunSpec
+from nli_console.tui.widgets.buckets import Buckets
+
+
+@dataclass(frozen=True)
+class RunView:
+    """One run. Every text in it is clean, except the spec's, which is cleaned where it is shown.
+
+    ``eta`` in seconds, ``size`` in bytes on disk; unknown is ``None``.
+    """
+
+    id: str
+    spec: RunSpec | None = None
+    loss: Buckets = field(default_factory=Buckets)
+    learning_rate: Buckets = field(default_factory=Buckets)
+    evaluations: Sequence[EvalPoint] = ()
+    guards: Sequence[Guard] = ()
+    phase: Phase | None = None
+    start: Start | None = None
+    step: int | None = None
+    eta: float | None = None
+    samples_per_second: float | None = None
+    samples: Sequence[SystemSample] = ()
+    log: Sequence[str] = ()
+    size: int | None = None
+
+    @property
+    def total_steps(self) -> int | None:
+        return self.start.total_steps if self.start else None

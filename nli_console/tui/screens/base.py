@@ -1,0 +1,110 @@
+"""What every screen has: mode bar and status line, key bar, and a message when the terminal is too small."""
+
+from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
+
+from textual.app import ComposeResult
+from textual.containers import Container, Horizontal
+from textual.reactive import Reactive
+from textual.screen import ModalScreen, Screen
+from textual.widget import Widget
+from textual.widgets import Static
+
+from nli_console.tui.frugal import make_frugal
+from nli_console.tui.messages import ScreenOpened
+from nli_console.tui.widgets.key_bar import KeyBar
+from nli_console.tui.widgets.mode_bar import ModeBar
+from nli_console.tui.widgets.status_line import StatusLine
+
+if TYPE_CHECKING:
+    from nli_console.tui.app import ConsoleApp
+
+MINIMUM_WIDTH = 60
+MINIMUM_HEIGHT = 20
+Result = TypeVar("Result")
+
+
+class TooSmall(Static):
+    """Shown instead of everything else below 60×20."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"The terminal is too small.\nMake it at least {MINIMUM_WIDTH} columns by {MINIMUM_HEIGHT} rows."
+            "\nq quits.",
+            markup=False,
+        )
+
+
+class _Frugal(Screen[Result]):
+    """A screen that sends the terminal what changed and nothing else."""
+
+    # Textual would repaint the whole screen whenever another widget gets the focus.
+    focused: Reactive[Widget | None] = Reactive(None, repaint=False)
+
+    def __init__(self) -> None:
+        super().__init__()
+        make_frugal(self)
+
+
+class _Sized:
+    HORIZONTAL_BREAKPOINTS = [
+        (0, "-too-narrow"),
+        (MINIMUM_WIDTH, "-narrow"),
+        (100, "-medium"),
+        (120, "-wide"),
+    ]
+    VERTICAL_BREAKPOINTS = [(0, "-too-short"), (MINIMUM_HEIGHT, "-short"), (32, "-tall")]
+
+
+class ConsoleScreen(_Sized, _Frugal[None]):
+    """Base of the modes' screens. Subclasses yield their content from :meth:`body`.
+
+    The widths are classes on the screen: ``-narrow`` (60…99), ``-medium`` (100…119), ``-wide`` (from 120);
+    the heights ``-short`` (20…31) and ``-tall``. ``-ascii`` is set on the app when only ASCII may be drawn.
+    """
+
+    mode: ClassVar[str]
+    """Name of the mode, as in :data:`nli_console.tui.modes.MODES`."""
+    key_group: ClassVar[str]
+    """Group of :data:`nli_console.tui.keys.GROUPS` with this screen's keys."""
+
+    @property
+    def shell(self) -> "ConsoleApp":
+        return cast("ConsoleApp", self.app)
+
+    def compose(self) -> ComposeResult:
+        with Horizontal(id="top"):
+            yield ModeBar(self.mode)
+            yield StatusLine()
+        with Container(id="body"):
+            yield from self.body()
+        yield KeyBar(self.key_group)
+        yield TooSmall()
+
+    def on_mount(self) -> None:
+        self.app.post_message(ScreenOpened())
+
+    def body(self) -> ComposeResult:
+        """The screen's own widgets."""
+        yield from ()
+
+    def peel(self) -> bool:
+        """Close the screen's topmost layer (filter, zoom, focus); ``False`` when there was none."""
+        return False
+
+
+class ConsoleModal(_Sized, _Frugal[Result], ModalScreen[Result]):
+    """Base of dialogs: Esc closes them without a result."""
+
+    BINDINGS = [("escape", "cancel", "close")]
+
+    def compose(self) -> ComposeResult:
+        with Container(id="dialog"):
+            yield from self.body()
+        yield TooSmall()
+
+    def body(self) -> ComposeResult:
+        """The dialog's own widgets."""
+        yield from ()
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)

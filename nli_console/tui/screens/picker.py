@@ -1,0 +1,108 @@
+"""One dialog for every list: the palette, presets, models, datasets and choices. Typing filters."""
+
+from dataclasses import dataclass
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.content import Content
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from nli_console.text import clean_line
+from nli_console.tui.screens.base import ConsoleModal
+from nli_console.tui.widgets.text_input import TextInput
+
+_SHORT = 60
+"""Characters of a detail that fit beside a label in most terminals."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choosable:
+    """One row: ``value`` is what the dialog returns; ``lead`` stands in a column before the label."""
+
+    value: str
+    label: str
+    detail: str = ""
+    lead: str = ""
+
+    def matches(self, words: list[str]) -> bool:
+        text = f"{self.lead} {self.label} {self.detail}".casefold()
+        return all(word in text for word in words)
+
+
+class Picker(ConsoleModal[str]):
+    """Returns the chosen value, or ``None``. All texts may be untrusted."""
+
+    BINDINGS = [
+        Binding("down,ctrl+n", "move('cursor_down')", show=False),
+        Binding("up", "move('cursor_up')", show=False),
+        Binding("pagedown", "move('page_down')", show=False),
+        Binding("pageup", "move('page_up')", show=False),
+    ]
+
+    def __init__(self, title: str, rows: list[Choosable], *, current: str | None = None) -> None:
+        super().__init__()
+        self._title = clean_line(title)
+        self._rows = rows
+        self._current = current
+
+    def body(self) -> ComposeResult:
+        yield Static(self._title, markup=False, classes="title")
+        yield TextInput(placeholder="type to filter")
+        yield OptionList(markup=False)
+        if any(len(row.detail) > _SHORT for row in self._rows):
+            yield Static(id="detail", markup=False)
+        yield Static("enter chooses, esc closes", markup=False, classes="hint")
+
+    def on_mount(self) -> None:
+        self._fill("")
+        self.query_one(TextInput).focus()
+
+    @on(TextInput.Changed)
+    def _filter(self, event: TextInput.Changed) -> None:
+        self._fill(event.value)
+
+    def _fill(self, query: str) -> None:
+        words = query.casefold().split()
+        shown = [(index, row) for index, row in enumerate(self._rows) if row.matches(words)]
+        lead = max((len(row.lead) for row in self._rows), default=0)
+        label = min(max((len(row.label) for row in self._rows), default=0), 40)
+        options = self.query_one(OptionList)
+        options.clear_options()
+        options.add_options([Option(self._line(row, lead, label), id=str(index)) for index, row in shown])
+        if not shown:
+            options.add_option(Option(Content.styled("nothing matches", "$muted"), disabled=True))
+            return
+        values = [row.value for _, row in shown]
+        options.highlighted = values.index(self._current) if self._current in values else 0
+
+    @staticmethod
+    def _line(row: Choosable, lead: int, label: int) -> Content:
+        parts = []
+        if lead:
+            parts.append((row.lead.ljust(lead + 2), "$accent"))
+        parts.append((clean_line(row.label).ljust(label + 2), "$bright"))
+        parts.append((clean_line(row.detail), "$muted"))
+        return Content.assemble(*parts)
+
+    @on(OptionList.OptionHighlighted)
+    def _explain(self, event: OptionList.OptionHighlighted) -> None:
+        """The whole sentence of the highlighted row, which its line may have had to cut."""
+        if event.option.id is not None and self.query("#detail"):
+            self.query_one("#detail", Static).update(
+                Content(clean_line(self._rows[int(event.option.id)].detail))
+            )
+
+    def action_move(self, how: str) -> None:
+        options = self.query_one(OptionList)
+        getattr(options, f"action_{how}")()
+
+    @on(TextInput.Submitted)
+    def _submit(self) -> None:
+        self.query_one(OptionList).action_select()
+
+    @on(OptionList.OptionSelected)
+    def _choose(self, event: OptionList.OptionSelected) -> None:
+        if event.option.id is not None:
+            self.dismiss(self._rows[int(event.option.id)].value)

@@ -1,0 +1,335 @@
+"""Runs: the history of runs, and beside or below it the selected one, live."""
+
+from collections.abc import Callable
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.containers import Container, Vertical
+
+from nli_console.record.state import State
+from nli_console.record.store import RunSummary
+from nli_console.tui import run_actions
+from nli_console.tui.background import Poller
+from nli_console.tui.keys import bindings
+from nli_console.tui.messages import CloneRun, RunsDue
+from nli_console.tui.run_actions import ActionDone, Deleted
+from nli_console.tui.run_readers import RunReaders, RunsRead
+from nli_console.tui.run_view import RunView
+from nli_console.tui.screens.base import ConsoleScreen
+from nli_console.tui.screens.confirm import Confirm
+from nli_console.tui.screens.prompt import Prompt
+from nli_console.tui.widgets.ink import Span
+from nli_console.tui.widgets.live_tabs import command_line
+from nli_console.tui.widgets.live_view import LiveView
+from nli_console.tui.widgets.painted import Lines
+from nli_console.tui.widgets.run_columns import BY_KEY
+from nli_console.tui.widgets.run_table import RunTable
+from nli_console.tui.widgets.text_input import TextInput
+
+EMPTY = ("No runs yet.", "Press 1 to set one up, then f5 to launch it.")
+
+
+class FilterInput(TextInput):
+    """The filter under the table; hidden until it is asked for."""
+
+    def on_key(self, event: events.Key) -> None:
+        if event.key in ("down", "up"):
+            event.stop()
+            event.prevent_default()
+            self.screen.query_one(RunTable).move(1 if event.key == "down" else -1)
+
+
+class RunsScreen(ConsoleScreen):
+    """The history table and the live view share the run that is selected by its id."""
+
+    mode = "runs"
+    key_group = "runs"
+    BINDINGS = bindings("runs")
+    CSS = """
+    RunsScreen #runs { layout: vertical; height: 1fr; }
+    RunsScreen #history { width: 1fr; height: 2fr; max-height: 12; padding: 0 1; }
+    RunsScreen LiveView { height: 3fr; border-top: solid $line; padding: 0 1; }
+    RunsScreen FilterInput { display: none; }
+    RunsScreen.-tall #history { max-height: 14; }
+    RunsScreen.-wide #runs { layout: horizontal; }
+    RunsScreen.-wide #history { width: 1fr; height: 1fr; max-height: 100%; }
+    RunsScreen.-wide LiveView { width: 1fr; height: 1fr; border-top: none; border-left: solid $line; }
+    RunsScreen.-table-only LiveView { display: none; }
+    RunsScreen.-table-only #history { height: 1fr; max-height: 100%; }
+    RunsScreen.-zoomed #history { display: none; }
+    RunsScreen.-zoomed LiveView, RunsScreen.-wide.-zoomed LiveView { display: block; border: none; }
+    .-ascii RunsScreen LiveView { border-top: ascii $line; }
+    .-ascii RunsScreen.-wide LiveView { border-left: ascii $line; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._views: dict[str, RunView] = {}
+        self._kill_next: set[str] = set()
+        self._trash: list[tuple[str, ...]] = []
+
+    def body(self) -> ComposeResult:
+        interface = self.shell.settings.values.interface
+        with Container(id="runs"):
+            with Vertical(id="history"):
+                table = RunTable(self.shell.symbols, id="table")
+                table.empty_lines = EMPTY
+                yield table
+                yield FilterInput(
+                    placeholder="filter: words that a run has, !word that it has not", id="filter"
+                )
+                yield Lines(id="history-status", rows=1)
+            yield LiveView(self.shell.symbols, smoothing=interface.smoothing, id="live")
+
+    def on_mount(self) -> None:
+        interface = self.shell.settings.values.interface
+        self._readers = RunReaders()
+        self._poller = Poller(self._readers.read, self, interface.refresh, title="reading runs")
+        self._poller.start()
+        self.table.focus()
+        self.watch(self.app, "runs", self._show_runs)
+        self.watch(self.app, "selected_run", self._select)
+        self.watch(self.app, "all_listed", lambda _: self._show_status())
+
+    def on_unmount(self) -> None:
+        self._poller.stop()
+
+    def on_screen_suspend(self) -> None:
+        self._readers.pause(True)
+
+    def on_screen_resume(self) -> None:
+        if hasattr(self, "_readers"):
+            self._readers.pause(False)
+            self._poller.poke()
+
+    @property
+    def table(self) -> RunTable:
+        return self.query_one("#table", RunTable)
+
+    @property
+    def live(self) -> LiveView:
+        return self.query_one("#live", LiveView)
+
+    # What arrives
+
+    def _show_runs(self, runs: tuple[RunSummary, ...]) -> None:
+        self.table.show(runs)
+        if self.shell.selected_run:
+            self._select(self.shell.selected_run)
+        self._follow()
+        self._show_live()
+        self._show_status()
+
+    def _select(self, run_id: str | None) -> None:
+        """Obey a request for a run as soon as it is listed."""
+        if run_id and self.table.select(run_id):
+            self.shell.selected_run = None
+
+    @on(RunsRead)
+    def _read(self, event: RunsRead) -> None:
+        for view in event.views:
+            self._views[view.id] = view
+        if any(view.id == self.table.selected_id for view in event.views):
+            self._show_live()
+
+    @on(RunTable.Highlighted)
+    def _highlighted(self) -> None:
+        self._follow()
+        self._show_live()
+        self._poller.poke()
+
+    @on(RunTable.Arranged)
+    def _show_status(self) -> None:
+        table = self.table
+        if not table.total:
+            self.query_one("#history-status", Lines).show([[]])
+            return
+        total = "1 run" if table.total == 1 else f"{table.total:,} runs"
+        count = f"{table.listed:,} of {total}" if table.filter else total
+        spans: list[Span] = [(count, "muted")]
+        if table.marked:
+            spans += [("  ", "muted"), (f"{len(table.marked)} marked", "accent")]
+        if table.filter:
+            spans += [("  filter ", "muted"), (table.filter, "accent")]
+        if not self.shell.all_listed:
+            spans.append(("  reading the rest", "state-starting"))
+        spans.append((f"  by {BY_KEY[table.sort_key].title} {table.arrow}", "muted"))
+        self.query_one("#history-status", Lines).show([spans])
+
+    def _follow(self) -> None:
+        """Read the selected run, and those that are live, so that turning to one shows it at once."""
+        self._readers.follow(self.table.selected, self.shell.runs)
+
+    def _show_live(self) -> None:
+        self.live.show(self.table.selected, self._selected_view())
+
+    def _selected_view(self) -> RunView | None:
+        return self._views.get(self.table.selected_id or "")
+
+    # Table
+
+    def action_filter(self) -> None:
+        box = self.query_one("#filter", FilterInput)
+        box.display = True
+        box.focus()
+
+    @on(TextInput.Changed, "#filter")
+    def _filter_changed(self, event: TextInput.Changed) -> None:
+        self.table.filter = event.value.strip()
+
+    @on(TextInput.Submitted, "#filter")
+    def _filter_submitted(self) -> None:
+        self._close_filter()
+
+    def _close_filter(self) -> None:
+        self.query_one("#filter").display = False
+        self.table.focus()
+
+    def action_sort(self) -> None:
+        self.table.sort_by_next()
+
+    def action_reverse(self) -> None:
+        self.table.descending = not self.table.descending
+
+    def action_mark(self) -> None:
+        self.table.toggle_mark()
+
+    def action_select(self, rows: int) -> None:
+        self.table.move(rows)
+
+    def action_wide_table(self) -> None:
+        self.toggle_class("-table-only")
+
+    # Live view
+
+    @on(RunTable.Opened)
+    def action_zoom(self) -> None:
+        if self.table.selected is not None:
+            self.add_class("-zoomed")
+            self._focus_page()
+
+    def _focus_page(self) -> None:
+        self.set_focus(self.live.focus_target)
+
+    def action_page(self, pages: int) -> None:
+        self.live.turn(pages)
+        if self.has_class("-zoomed"):
+            self._focus_page()
+
+    def action_log_axis(self) -> None:
+        self.live.toggle_log_axis()
+
+    def action_smoothing(self) -> None:
+        weight = self.live.next_smoothing()
+        self.shell.tell(f"Smoothing of the loss: {weight:g}" if weight else "Smoothing of the loss: none")
+
+    def peel(self) -> bool:
+        """Filter field, zoom, filter, marks: one layer at a time."""
+        table = self.table
+        if self.query_one("#filter").display:
+            self.query_one("#filter", FilterInput).value = ""
+            self._close_filter()
+        elif self.has_class("-zoomed"):
+            self.remove_class("-zoomed")
+            table.focus()
+        elif not table.has_focus:
+            table.focus()
+        elif table.filter:
+            self.query_one("#filter", FilterInput).value = ""
+            table.filter = ""
+        elif table.marked:
+            table.marked.clear()
+            table.repaint()
+            self._show_status()
+        else:
+            return False
+        return True
+
+    # Actions on runs
+
+    @on(ActionDone)
+    def _done(self, event: ActionDone) -> None:
+        if isinstance(event, Deleted):
+            self._trash.append(event.ids)
+        self.shell.tell(event.text)
+        self.post_message(RunsDue())
+
+    def action_stop(self) -> None:
+        runs = [run for run in self.table.targets if run.state.state.live]
+        if not runs:
+            self.shell.tell("Nothing to stop: none of these runs is going.", severity="warning")
+            return
+        kill = all(run.id in self._kill_next for run in runs)
+        what = run_actions.name_of(runs)
+        if kill:
+            text = f"Kill {what} at once? What was done since the last checkpoint is lost."
+        else:
+            text = f"Stop {what}? It saves a checkpoint after the current step and can be resumed."
+        self._ask(text, "kill" if kill else "stop", lambda: self._stop(runs, kill))
+
+    def _stop(self, runs: list[RunSummary], kill: bool) -> None:
+        self._kill_next.update(run.id for run in runs)
+        run_actions.stop(self, runs, kill=kill)
+
+    def action_resume(self) -> None:
+        ended = (State.STOPPED, State.FAILED)
+        runs = [run for run in self.table.targets if run.state.resumable or run.state.state in ended]
+        if not runs:
+            self.shell.tell(
+                "Nothing to resume: only a stopped, failed or lost run can be.", severity="warning"
+            )
+            return
+        self._kill_next.difference_update(run.id for run in runs)
+        run_actions.resume(self, self.shell.settings, runs)
+
+    def action_delete(self) -> None:
+        runs = [run for run in self.table.targets if not run.state.state.live]
+        if not runs:
+            self.shell.tell("A run that is going cannot be deleted; x stops it first.", severity="warning")
+            return
+        text = f"Delete {run_actions.name_of(runs)}? u brings it back from the trash."
+        self._ask(text, "delete", lambda: self._delete(runs))
+
+    def _delete(self, runs: list[RunSummary]) -> None:
+        self.table.marked -= {run.id for run in runs}
+        run_actions.delete(self, runs)
+
+    def action_undo(self) -> None:
+        if not self._trash:
+            self.shell.tell("Nothing to bring back: nothing was deleted since the console was opened.")
+            return
+        run_actions.restore(self, self.shell.settings.runs_dir, self._trash.pop())
+
+    def _ask(self, text: str, verb: str, act: Callable[[], None]) -> None:
+        self.app.push_screen(Confirm(text, verb), lambda agreed: act() if agreed else None)
+
+    def action_label(self, what: str) -> None:
+        run = self.table.selected
+        if run is None:
+            return
+        value = {"name": run.name, "notes": run.notes, "tags": ", ".join(run.tags)}[what]
+        explanation = {
+            "name": "Its folder keeps its name.",
+            "notes": "Anything worth remembering; the filter finds it.",
+            "tags": "Separated by commas.",
+        }[what]
+        self.app.push_screen(
+            Prompt(f"{what.capitalize()} of {run.name}", explanation, value),
+            lambda text: None if text is None else run_actions.label(self, run, what, text),
+        )
+
+    def action_clone(self) -> None:
+        view = self._selected_view()
+        if view is None or view.spec is None:
+            self.shell.tell("This run's settings cannot be read, so it cannot be cloned.", severity="warning")
+            return
+        self.post_message(CloneRun(view.spec))
+
+    def action_copy_command(self) -> None:
+        view = self._selected_view()
+        if view is None or view.spec is None or not view.spec.provenance.command:
+            self.shell.tell("This run has no recorded command.", severity="warning")
+            return
+        command = command_line(view.spec.provenance.command)
+        self.app.copy_to_clipboard(command)
+        self.shell.tell(command, title="Sent to the terminal's clipboard")

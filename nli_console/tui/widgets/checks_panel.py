@@ -1,0 +1,112 @@
+"""Before you launch: parameters, steps and findings, in full or as one line."""
+
+import textwrap
+
+from textual import events
+from textual.content import Content
+from textual.widgets import Static
+
+from nli_console.text import UNKNOWN, clean, clean_line, format_bytes, format_count, format_duration
+from nli_console.tui.preflight import Answer, Note, NoteKind
+from nli_console.tui.symbols import Symbols
+
+_STYLES: dict[NoteKind, str] = {
+    "ok": "$success",
+    "info": "$muted",
+    "busy": "$muted",
+    "warning": "$warning",
+    "error": "$error",
+}
+
+
+class ChecksPanel(Static):
+    """What is known about the run that the form would start; unknown is shown as unknown."""
+
+    def __init__(self, symbols: Symbols) -> None:
+        super().__init__(markup=False)
+        self._symbols = symbols
+        self._answer = Answer()
+        self._notes: list[Note] = []
+        self._shown: Content | None = None
+
+    def show(self, answer: Answer, notes: list[Note]) -> None:
+        """``notes`` are the form's own, shown before the findings of ``answer``."""
+        self._answer, self._notes = answer, [*notes, *answer.notes]
+        self._draw(self.size.width)
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._draw(event.size.width)
+
+    def _draw(self, width: int) -> None:
+        lines = [
+            Content.assemble((label.ljust(12), "$muted"), value) for label, value in numbers(self._answer)
+        ]
+        for note in self._notes:
+            lines += [Content(""), note_lines(note, self._symbols, max(width, 20))]
+        text = Content("\n").join(lines)
+        if text != self._shown:
+            self._shown = text
+            self.update(text)
+
+
+class ChecksStrip(Static):
+    """The same in two rows, for narrow terminals."""
+
+    def __init__(self, symbols: Symbols) -> None:
+        super().__init__(markup=False)
+        self._symbols = symbols
+
+    def show(self, answer: Answer, notes: list[Note]) -> None:
+        """The figures that a launch is decided by, and the worst finding."""
+        figures = [
+            Content.assemble((f"{label} ", "$muted"), value)
+            for label, value in numbers(answer)
+            if label in ("trainable", "steps")
+        ]
+        by_weight = list(_STYLES)[::-1]
+        worst = sorted((*notes, *answer.notes), key=lambda note: by_weight.index(note.kind))
+        lines = [Content("  ").join(figures)]
+        if worst:
+            more = f"f7 {len(worst) - 1} more  " if len(worst) > 1 else ""
+            note = note_lines(Note(worst[0].kind, clean_line(worst[0].text)), self._symbols, 1000)
+            lines.append(Content.assemble((more, "$accent"), note))
+        self.update(Content("\n").join(lines), layout=False)
+
+
+def numbers(answer: Answer) -> list[tuple[str, Content]]:
+    """Label and value of every figure."""
+    if answer.counting:
+        trainable = total = Content.styled("counting…", "$muted")
+    elif answer.trainable is None or not answer.total:
+        trainable = total = Content.styled(UNKNOWN, "$muted")
+    else:
+        share = f"  {100 * answer.trainable / answer.total:.3g} %"
+        trainable = Content.assemble((format_count(answer.trainable), "bold $bright"), (share, "$muted"))
+        total = Content(format_count(answer.total))
+    rows = Content(format_count(answer.train_rows))
+    steps = Content.assemble((format_count(answer.steps), "bold $bright"))
+    memory = Content(UNKNOWN if answer.memory is None else f"~ {format_bytes(answer.memory)}")
+    time = Content(UNKNOWN if answer.seconds is None else f"~ {format_duration(answer.seconds)}")
+    return [
+        ("trainable", trainable),
+        ("total", total),
+        ("train rows", rows),
+        ("steps", steps),
+        ("memory", memory),
+        ("time", time),
+    ]
+
+
+def note_lines(note: Note, symbols: Symbols, width: int) -> Content:
+    """A finding behind its mark, wrapped to ``width`` cells under its own first word."""
+    mark = {
+        "ok": symbols.ok, "info": symbols.info, "busy": symbols.busy, "warning": symbols.warning,
+        "error": symbols.error,
+    }[note.kind]  # fmt: skip
+    style = "$foreground" if note.kind in ("ok", "warning") else _STYLES[note.kind]
+    wrapped = [
+        line
+        for part in clean(note.text).splitlines()
+        for line in textwrap.wrap(part, max(width - 2, 10)) or [""]
+    ]
+    return Content.assemble((f"{mark} ", f"bold {_STYLES[note.kind]}"), ("\n  ".join(wrapped), style))

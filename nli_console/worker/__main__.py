@@ -1,0 +1,39 @@
+"""``python -m nli_console.worker``, one task a process: see ``USAGE``."""
+
+import sys
+from pathlib import Path
+
+USAGE = (
+    "usage: python -m nli_console.worker run RUN_DIR ATTEMPT | shapes MODEL CACHE_DIR [TASK] | engine | probe"
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Dispatch to one task; everything heavy is imported by the task itself."""
+    match arguments:
+        case ["run", run_dir, attempt] if attempt.isdecimal() and Path(run_dir).is_dir():
+            from nli_console.worker.stop import StopFlag
+
+            stop = StopFlag()
+            stop.install()
+            from nli_console.worker.run import run
+
+            return run(Path(run_dir), int(attempt), stop)
+        case ["shapes", _, _, *_]:
+            from nli_console.worker.shapes import main as shapes
+
+            return shapes(arguments[1:])
+        case ["engine"]:
+            from nli_console.worker.engine import main as engine
+
+            return engine()
+        case ["probe"]:
+            from nli_console.worker.probe import main as probe
+
+            return probe()
+    print(USAGE, file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,19 @@
+"""What every part of an attempt writes to and looks at."""
+
+from dataclasses import dataclass
+
+from nli_console.record.layout import RunLayout
+from nli_console.worker.figures import Figures
+from nli_console.worker.recorder import Recorder
+from nli_console.worker.stop import StopFlag
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One try at a run: its folder and number, its record, its figures so far, and whether it should stop."""
+
+    layout: RunLayout
+    number: int
+    recorder: Recorder
+    figures: Figures
+    stop: StopFlag

@@ -1,0 +1,171 @@
+"""What the engine knows of models and data, kept from one question to the next."""
+
+import contextlib
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from nli_console.data.inventory import Inventory, Pair, fingerprint, take_inventory
+from nli_console.data.spec import DataSpec
+from nli_console.errors import ConsoleError
+from nli_console.methods import shapes
+from nli_console.text import clean_line
+
+Count = Callable[[list[Pair]], list[int]]
+
+_KEPT = 4
+"""Datasets and tokenizers that are kept; the oldest goes first."""
+
+
+class Facts:
+    """Answers questions; what was read once is not read again while its files stay as they are."""
+
+    def __init__(self) -> None:
+        self._inventories: dict[Any, Inventory] = {}
+        self._chosen: dict[Any, frozenset[int] | None] = {}
+        self._tokenizers: dict[Any, Any] = {}
+        self._lengths: dict[Any, tuple[list[int], list[int]]] = {}
+        self._shapeless: set[str] = set()
+
+    def answer(self, question: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Answers that replace one another: about the rows, then with their lengths, then the shapes."""
+        known: dict[str, Any] = {"data": None, "notes": []}
+        yield from self._about_data(question, known)
+        yield from self._about_shapes(question, known)
+
+    def _about_data(self, question: dict[str, Any], known: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        if question["data"] is None:
+            return
+        spec = DataSpec.model_validate(question["data"])
+        try:
+            key = (spec.model_copy(update={"fraction": 1.0}).model_dump_json(), fingerprint(spec))
+            inventory = self._inventories.get(key) or _keep(self._inventories, key, take_inventory(spec))
+        except (ConsoleError, OSError) as error:
+            known["notes"].append(clean_line(error, limit=300))
+            yield known
+            return
+        part = (*key, spec.fraction, question["seed"])
+        if part not in self._chosen:
+            _keep(self._chosen, part, inventory.chosen(spec.fraction, question["seed"]))
+        chosen = self._chosen[part]
+        known["data"] = {
+            "train_rows": len(inventory.ids) if chosen is None else len(chosen),
+            "selection_rows": inventory.selection_rows,
+            "evaluation": inventory.evaluation,
+            "labels": inventory.label_counts(chosen),
+            "repeated": inventory.repeats(chosen),
+        }
+        yield known
+        lengths = self._pair_lengths(question["model"], inventory, key, known)
+        if lengths is not None:
+            sampled, longest = lengths
+            kept = [
+                length
+                for (number, _), length in zip(inventory.longest, longest, strict=True)
+                if chosen is None or number in chosen
+            ]
+            known["data"] |= {"lengths": sampled, "longest": max([*kept, *sampled], default=None)}
+            yield known
+
+    def _pair_lengths(
+        self, model: str, inventory: Inventory, key: Any, known: dict[str, Any]
+    ) -> tuple[list[int], list[int]] | None:
+        config = shapes.find_config(model)
+        if config is None:
+            return None
+        folder = config.parent
+        files = tuple(
+            (name, (folder / name).stat().st_mtime_ns)
+            for name in ("tokenizer.json", "tokenizer_config.json")
+            if (folder / name).is_file()
+        )
+        whole = (*key, str(folder), files)
+        if whole in self._lengths:
+            return self._lengths[whole]
+        try:
+            count = self._tokenizer(folder, files, model)
+        except ConsoleError as error:
+            known["notes"].append(clean_line(error, limit=300))
+            return None
+        return _keep(
+            self._lengths,
+            whole,
+            (count(inventory.sampled), count([pair for _, pair in inventory.longest])),
+        )
+
+    def _tokenizer(self, folder: Path, files: Any, model: str) -> "Count":
+        key = (folder, files)
+        return self._tokenizers.get(key) or _keep(self._tokenizers, key, _counter(folder, Path(model).name))
+
+    def _about_shapes(self, question: dict[str, Any], known: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        model, cache_dir, task = question["model"], Path(question["cache_dir"]), question["task"]
+        missing = shapes.find_config(model) is not None and shapes.load(model, cache_dir, task) is None
+        if not missing:
+            return
+        if model not in self._shapeless:
+            from nli_console.worker.shapes import main as compute
+
+            words = io.StringIO()
+            with contextlib.redirect_stderr(words):
+                code = compute([model, str(cache_dir), task])
+            if code == 0:
+                yield known
+                return
+            self._shapeless.add(model)
+            known["notes"].append(f"parameters not counted: {clean_line(words.getvalue(), limit=200)}")
+        else:
+            known["notes"].append("parameters not counted: the architecture could not be built")
+        yield known
+
+
+def _counter(folder: Path, name: str) -> Count:
+    """Counts the tokens of pairs, special tokens included, nothing cut.
+
+    Raises:
+        ConsoleError: the tokenizer cannot be loaded.
+    """
+    if (folder / "tokenizer.json").is_file():
+        # Without transformers, whose import of torch takes longer than everything else here.
+        from tokenizers import Tokenizer
+
+        try:
+            fast = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        except Exception as error:
+            raise ConsoleError(f'model "{name}": tokenizer.json cannot be read: {error}') from None
+        fast.no_truncation()
+        fast.no_padding()
+        fast.encode_special_tokens = True
+        return lambda pairs: [len(encoding) for encoding in fast.encode_batch_fast(_encodable(pairs))]
+    from nli_console.worker.models import load_tokenizer
+
+    slow = load_tokenizer(folder, name)
+
+    def count(pairs: list[Pair]) -> list[int]:
+        texts = _encodable(pairs)
+        batch = slow(
+            [premise for premise, _ in texts],
+            [hypothesis for _, hypothesis in texts],
+            truncation=False,
+            split_special_tokens=True,
+            verbose=False,
+        )
+        return [len(ids) for ids in batch["input_ids"]]
+
+    return count
+
+
+def _encodable(pairs: list[Pair]) -> list[Pair]:
+    """Lone surrogates, which no tokenizer takes, become U+FFFD."""
+
+    def whole(text: str) -> str:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+    return [(whole(premise), whole(hypothesis)) for premise, hypothesis in pairs]
+
+
+def _keep(cache: dict[Any, Any], key: Any, value: Any) -> Any:
+    cache[key] = value
+    while len(cache) > _KEPT:
+        del cache[next(iter(cache))]
+    return value

@@ -1,0 +1,239 @@
+"""Base models: their configuration, tokenizer and a classification head with three labels known by name."""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from nli_console.data.spec import LABELS
+from nli_console.errors import ConsoleError
+from nli_console.methods.checks.facts import OFFSET_POSITIONS
+from nli_console.text import clean_line
+
+_NO_LIMIT = 10**6
+"""Tokenizers without a limit report a huge number."""
+
+
+@dataclass(frozen=True)
+class LabelOrder:
+    """Which output of a model means which of our labels.
+
+    Attributes:
+        to_model: for each of :data:`LABELS`, the index of the model's output.
+        known: whether the model's own configuration named the labels; then its head is kept.
+        note: a sentence for the user when a head that was there is not used, else ``None``.
+    """
+
+    to_model: tuple[int, ...]
+    known: bool
+    note: str | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """Our label names in the order of the model's outputs."""
+        return [LABELS[self.to_model.index(i)] for i in range(len(LABELS))]
+
+
+OWN_ORDER = tuple(range(len(LABELS)))
+
+
+def label_order(id2label: Mapping[Any, str]) -> LabelOrder:
+    """Read the label order of a configuration by name, never by position.
+
+    ``roberta-large-mnli`` has 0 = CONTRADICTION. Names such as LABEL_0 say nothing, so a new head in our own
+    order is made; so it is for heads with other labels than ours.
+    """
+    names = [str(id2label[key]).strip().lower() for key in sorted(id2label)]
+    if sorted(names) == sorted(LABELS):
+        return LabelOrder(tuple(names.index(label) for label in LABELS), known=True)
+    shown = clean_line(", ".join(names), limit=80)
+    if len(names) == 2 and all(name.startswith("label_") for name in names):
+        # The library's default for a configuration that names no labels: most likely there is no head at all.
+        return LabelOrder(OWN_ORDER, known=False)
+    if all(name.startswith("label_") for name in names):
+        return LabelOrder(
+            OWN_ORDER, False, f"its labels ({shown}) do not say what they mean: a new head is trained"
+        )
+    return LabelOrder(OWN_ORDER, False, f"its head has other labels ({shown}): a new head is trained")
+
+
+def load_config(folder: Path, name: str) -> PreTrainedConfig:
+    """The configuration of a model folder; code that comes with a model is never run.
+
+    Raises:
+        ConsoleError: an unknown architecture, or one that needs its own code.
+    """
+    try:
+        return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _unusable(name, "config.json", error) from error
+
+
+def load_tokenizer(folder: Path, name: str) -> PreTrainedTokenizerBase:
+    """The tokenizer of a model folder, with a pad token.
+
+    Raises:
+        ConsoleError: there is none, it cannot be loaded, or it has neither a pad nor an end token.
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    # Tokenizer files are parsed in Rust, whose errors are plain exceptions.
+    except Exception as error:
+        raise _unusable(name, "its tokenizer", error) from error
+    if len(tokenizer) <= len(tokenizer.all_special_tokens):
+        raise ConsoleError(
+            f'model "{name}": its tokenizer has no vocabulary; the folder needs tokenizer.json or its like'
+        )
+    if tokenizer.pad_token_id is None:
+        substitute = tokenizer.unk_token or tokenizer.eos_token
+        if substitute is None:
+            raise ConsoleError(
+                f'model "{name}": its tokenizer has no pad token, and no unknown or end token to pad with'
+            )
+        tokenizer.pad_token = substitute
+    return tokenizer
+
+
+def usable_positions(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase) -> int | None:
+    """The longest input in tokens that the model has positions for; ``None`` when nothing limits it."""
+    limits: list[int] = []
+    positions = getattr(config, "max_position_embeddings", None)
+    if isinstance(positions, int) and positions > 0:
+        offset = (config.pad_token_id or 0) + 1 if config.model_type in OFFSET_POSITIONS else 0
+        limits.append(positions - offset)
+    if tokenizer.model_max_length < _NO_LIMIT:
+        limits.append(int(tokenizer.model_max_length))
+    return min(limits) if limits else None
+
+
+class ClassifierLoader:
+    """Loads the base model of one run; handed to :meth:`Method.build`.
+
+    Attributes:
+        labels: the order of the outputs of every model that this loads.
+        notes: sentences for the user, filled by :meth:`classifier`.
+    """
+
+    def __init__(
+        self, folder: Path, model_name: str, config: PreTrainedConfig, pad_token_id: int | None
+    ) -> None:
+        self._folder = folder
+        self._name = model_name
+        self._config = config
+        self._pad_token_id = pad_token_id
+        self.labels = label_order(config.id2label or {})
+        self.notes: list[str] = []
+
+    @property
+    def model_name(self) -> str:
+        """The model as the user named it, for messages."""
+        return self._name
+
+    def classifier(self, **options: Any) -> PreTrainedModel:
+        """``AutoModelForSequenceClassification`` with our labels by name; ``options`` go to its loader.
+
+        A head whose configuration names our three labels is kept in its own order; any other is made new.
+
+        Raises:
+            ConsoleError: the architecture has no sequence classifier, or the weights do not fit it.
+        """
+        config = AutoConfig.from_pretrained(self._folder, local_files_only=True, trust_remote_code=False)
+        if not self.labels.known:
+            config.id2label = dict(enumerate(LABELS))
+            config.label2id = {label: i for i, label in enumerate(LABELS)}
+        config.problem_type = "single_label_classification"
+        if config.pad_token_id is None:
+            config.pad_token_id = self._pad_token_id
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                model, info = AutoModelForSequenceClassification.from_pretrained(
+                    self._folder,
+                    config=config,
+                    local_files_only=True,
+                    trust_remote_code=False,
+                    use_safetensors=True,
+                    ignore_mismatched_sizes=not self.labels.known,
+                    output_loading_info=True,
+                    **options,
+                )
+        except torch.OutOfMemoryError:
+            raise
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+            if "memory" in str(error):
+                raise
+            raise _unusable(self._name, "its weights", error) from error
+        self._check_body(model, info)
+        if not self.labels.known:
+            self._renew_head(model, {str(key) for key in info["missing_keys"]})
+        return model
+
+    def _check_body(self, model: PreTrainedModel, info: Mapping[str, Any]) -> None:
+        prefix = f"{model.base_model_prefix}."
+        missing = sorted(
+            key for key in info["missing_keys"] if key.startswith(prefix) and ".pooler." not in key
+        )
+        if missing:
+            raise ConsoleError(
+                f'model "{self._name}": its weights lack {len(missing)} tensors of the encoder, '
+                f"such as {clean_line(missing[0], limit=80)}; "
+                "the download is incomplete, or config.json belongs to another model"
+            )
+
+    def _renew_head(self, model: PreTrainedModel, missing: set[str]) -> None:
+        """Make the head new where the checkpoint brought one for other labels."""
+        std = getattr(model.config, "initializer_range", 0.02)
+        for child_name, child in model.named_children():
+            if child_name == model.base_model_prefix:
+                continue
+            for name, module in child.named_modules(prefix=child_name):
+                if not isinstance(module, torch.nn.Linear) or f"{name}.weight" in missing:
+                    continue
+                torch.nn.init.normal_(module.weight, std=std)
+                if module.bias is not None:
+                    torch.nn.init.zeros_(module.bias)
+                if self.labels.note and self.labels.note not in self.notes:
+                    self.notes.append(self.labels.note)
+
+
+def count_parameters(model: torch.nn.Module) -> tuple[int, int]:
+    """``(trainable, total)``: base and added parameters, the head counted once.
+
+    PEFT keeps the untrained original beside each module that it trains in full; that copy is not counted.
+    """
+    trainable = total = 0
+    for name, parameter in model.named_parameters():
+        if ".original_module." in name:
+            continue
+        total += parameter.numel()
+        trainable += parameter.numel() if parameter.requires_grad else 0
+    return trainable, total
+
+
+def _unusable(name: str, part: str, error: Exception) -> ConsoleError:
+    text = str(error)
+    if "trust_remote_code" in text or "auto_map" in text:
+        return ConsoleError(
+            f'model "{name}": needs code of its own, which is never run; use a model that transformers knows'
+        )
+    if "Unrecognized configuration class" in text:
+        return ConsoleError(
+            f'model "{name}": its architecture has no sequence classifier in this version of transformers'
+        )
+    if "does not recognize this architecture" in text or "Unrecognized model" in text:
+        return ConsoleError(
+            f'model "{name}": config.json names an architecture that this transformers does not know'
+        )
+    return ConsoleError(f'model "{name}": {part} cannot be loaded: {clean_line(error, limit=400)}')

@@ -1,0 +1,79 @@
+"""The worker's side of the record: what it writes to metrics.jsonl and curve.jsonl of one attempt."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from nli_console.record.curve import MetricsWriter
+from nli_console.record.layout import AttemptLayout
+
+_SYNC_EVERY = 5.0
+_PROGRESS_EVERY = 0.5
+
+
+class Recorder:
+    """Writes every record of an attempt, and computes nothing: figures come in as they were measured.
+
+    Raises (on opening and by every method):
+        OSError: the disk is full or gone.
+    """
+
+    def __init__(self, attempt: AttemptLayout) -> None:
+        self._writer = MetricsWriter(attempt)
+        self._synced = time.monotonic()
+        self._phase: tuple[str, str | None] | None = None
+        self._phase_reported = 0.0
+
+    def phase(
+        self,
+        phase: str,
+        done: int | None = None,
+        total: int | None = None,
+        unit: str | None = None,
+        detail: str | None = None,
+    ) -> None:
+        """Record that ``phase`` began or got on. Progress of one phase is recorded at most twice a second."""
+        now = time.monotonic()
+        new = (phase, detail) != self._phase
+        if not new and done != total and now - self._phase_reported < _PROGRESS_EVERY:
+            return
+        self._phase, self._phase_reported = (phase, detail), now
+        fields = {"phase": phase, "done": done, "total": total, "unit": unit, "detail": detail}
+        self._writer.write("phase", {key: value for key, value in fields.items() if value is not None})
+
+    def progress(self, phase: str, unit: str, detail: str | None = None) -> Callable[[int, int | None], None]:
+        """A callback of (done, total) that records the progress of ``phase``."""
+        return lambda done, total: self.phase(phase, done, total, unit, detail)
+
+    def start(self, **fields: Any) -> None:
+        """Record once per attempt what is about to be trained."""
+        self._writer.write("start", fields)
+        self._writer.sync()
+
+    def train(self, fields: dict[str, Any]) -> None:
+        """Record one optimiser step."""
+        self._writer.write("train", fields)
+        now = time.monotonic()
+        if now - self._synced >= _SYNC_EVERY:
+            self._writer.sync()
+            self._synced = now
+
+    def evaluation(self, **fields: Any) -> None:
+        """Record one evaluation of one split."""
+        self._writer.write("eval", fields)
+        self._writer.sync()
+
+    def guard(self, id: str, severity: str, message: str, step: int, active: bool) -> None:
+        """Record that something needs attention, or (``active`` false) is over or was only worth a note."""
+        self._writer.write(
+            "guard", {"id": id, "severity": severity, "message": message, "step": step, "active": active}
+        )
+        self._writer.sync()
+
+    def sync(self) -> None:
+        """Flush the records to the disk."""
+        self._writer.sync()
+
+    def close(self) -> None:
+        """Write the last, short block of the curve and close both files."""
+        self._writer.close()

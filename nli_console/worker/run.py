@@ -1,0 +1,116 @@
+"""A worker process: one attempt at a run, up to final.json. Imports torch as late as it can."""
+
+import contextlib
+import gc
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nli_console.errors import ConsoleError
+from nli_console.methods import registry
+from nli_console.record.files import write_json
+from nli_console.record.layout import AttemptLayout, RunLayout
+from nli_console.record.spec_io import load_spec
+from nli_console.record.state import Reason
+from nli_console.worker import checkpoints
+from nli_console.worker.attempt import Attempt
+from nli_console.worker.download import model_folder
+from nli_console.worker.failures import reason_of, report
+from nli_console.worker.figures import Figures
+from nli_console.worker.recorder import Recorder
+from nli_console.worker.stop import StopFlag, Stopped
+
+if TYPE_CHECKING:
+    from nli_console.worker.job import Job
+
+_RESERVE = ".reserve"
+_RESERVE_BYTES = 64 * 1024
+"""Set aside at the start, so that a full disk still has room to say that it is full."""
+
+
+def run(run_dir: Path, attempt: int, stop: StopFlag) -> int:
+    """Run attempt number ``attempt`` of ``run_dir``; return the exit code.
+
+    0 when ``final.json`` says completed or stopped, 1 after an error that it names.
+    """
+    started = time.monotonic()
+    layout = RunLayout(run_dir.resolve())
+    place = layout.attempt(attempt)
+    figures = Figures()
+    recorder: Recorder | None = None
+    job: Job | None = None
+    completed = stopped = False
+    reason: Reason | None = None
+    try:
+        _reserve(place)
+        recorder = Recorder(place)
+        job, early = _work(Attempt(layout, attempt, recorder, figures, stop))
+        completed, reason = True, early
+    except Stopped:
+        stopped = True
+    except Exception as error:
+        reason = reason_of(error)
+        if not isinstance(error, ConsoleError):
+            report(error)
+        print(f"failed ({reason.code}): {reason.detail}", file=sys.stderr, flush=True)
+        _drop_unsealed(layout)
+    _release(place)
+    if recorder is not None:
+        with contextlib.suppress(OSError):
+            recorder.close()
+    final = figures.final(
+        completed=completed, stopped=stopped, reason=reason, seconds=time.monotonic() - started
+    )
+    write_json(place.final, final)
+    if completed and job is not None:
+        with contextlib.suppress(OSError):
+            job.clean_up()
+    return 0 if completed or stopped else 1
+
+
+def _work(attempt: Attempt) -> "tuple[Job, Reason | None]":
+    layout, recorder, stop = attempt.layout, attempt.recorder, attempt.stop
+    spec = load_spec(layout)
+    method = registry.get(spec.method)
+    hyperparameters = method.Hyperparameters.model_validate(spec.hyperparameters)
+    layout.checkpoints.mkdir(mode=0o700, exist_ok=True)
+    _one_device()
+
+    downloading = recorder.progress("downloading", "bytes", spec.model_name)
+    folder = model_folder(spec.model, downloading, stop)
+    stop.check()
+    recorder.phase("loading", detail="importing torch")
+    from nli_console.worker.job import Job
+
+    # The libraries' million objects live as long as the process: the collector need not look at them.
+    gc.freeze()
+    stop.check()
+    job = Job(attempt, spec, method, hyperparameters, folder)
+    return job, job.run()
+
+
+def _one_device() -> None:
+    """A run uses one GPU; with more than one visible, the library would silently turn to DataParallel."""
+    os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
+    os.environ["CUDA_VISIBLE_DEVICES"] = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+
+
+def _reserve(place: AttemptLayout) -> None:
+    with contextlib.suppress(OSError):
+        (place.path / _RESERVE).write_bytes(bytes(_RESERVE_BYTES))
+
+
+def _release(place: AttemptLayout) -> None:
+    with contextlib.suppress(OSError):
+        (place.path / _RESERVE).unlink(missing_ok=True)
+
+
+def _drop_unsealed(layout: RunLayout) -> None:
+    """Delete checkpoints whose saving was cut short: nothing can use them, and they take up the disk."""
+    for checkpoint in checkpoints.listed(layout):
+        if not (checkpoint.path / checkpoints.MANIFEST).exists():
+            with contextlib.suppress(OSError):
+                checkpoints.remove(checkpoint.path)

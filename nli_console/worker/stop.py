@@ -1,0 +1,34 @@
+"""A request to stop: a flag that signal handlers set and that the work looks at between two steps."""
+
+import signal
+from types import FrameType
+
+STOP_SIGNALS = (signal.SIGUSR2, signal.SIGTERM)
+
+
+class Stopped(BaseException):
+    """Leaves whatever is going on after a stop was asked for.
+
+    Not an ``Exception``, so that no library that retries or logs errors swallows it.
+    """
+
+
+class StopFlag:
+    """Whether somebody asked this process to stop."""
+
+    def __init__(self) -> None:
+        self.requested = False
+
+    def install(self) -> None:
+        """Let SIGUSR2 and SIGTERM set the flag and do nothing else; Ctrl-C belongs to the console."""
+        for number in STOP_SIGNALS:
+            signal.signal(number, self._set)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def check(self) -> None:
+        """Raise :class:`Stopped` when a stop was asked for."""
+        if self.requested:
+            raise Stopped
+
+    def _set(self, number: int, frame: FrameType | None) -> None:
+        self.requested = True

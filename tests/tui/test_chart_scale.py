@@ -1,0 +1,125 @@
+"""Axes and buckets of the charts."""
+
+import math
+
+import pytest
+
+from nli_console.tui.widgets.buckets import Buckets, smooth
+from nli_console.tui.widgets.chart_scale import extent_of, nice_scale, robust_range, tick_label
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(0.0, 1.0), (0.31, 1.12), (-3.0, 4.0), (1e-6, 3e-6), (5.0, 5.0), (0.0, 0.0), (1e5, 9e9)]
+)
+def test_axis_holds_its_values_and_ends_at_ticks(low: float, high: float) -> None:
+    scale = nice_scale(low, high, rows=12)
+    assert scale.low <= low
+    assert scale.high >= high
+    assert scale.ticks[0] == scale.low
+    assert scale.ticks[-1] == scale.high
+    assert 2 <= len(scale.ticks) <= 8
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.02, 1.3), (1e-8, 1.0), (0.5, 0.5), (0.0, 2.0), (0.9, 1.1)])
+def test_log_axis_holds_positive_values(low: float, high: float) -> None:
+    scale = nice_scale(low, high, rows=12, log=True)
+    assert scale.log
+    assert 0 < scale.low <= (low or scale.low)
+    assert scale.high >= high
+    middle = math.sqrt(scale.low * scale.high)
+    assert scale.position(middle) == pytest.approx(0.5)
+    assert scale.position(0.0) is None
+
+
+def test_axis_of_values_that_are_all_below_zero_is_never_logarithmic() -> None:
+    assert not nice_scale(-3.0, -1.0, rows=12, log=True).log
+
+
+def test_axis_stays_while_values_fit_and_moves_when_they_leave_it() -> None:
+    scale = nice_scale(0.3, 1.1, rows=12)
+    assert scale.fits(0.35, 1.0, log=False)
+    assert not scale.fits(0.35, 1.6, log=False)
+    assert not scale.fits(0.35, 0.38, log=False), "values that use a tenth of the axis deserve a closer one"
+    assert not scale.fits(0.35, 1.0, log=True)
+
+
+def test_tick_labels_are_short() -> None:
+    assert tick_label(1e-5) == "1e-5"
+    assert tick_label(0.25) == "0.25"
+    assert tick_label(1200) == "1200"
+
+
+def test_steps_double_while_live_and_stop_at_the_end_of_the_run() -> None:
+    assert [extent_of(step, 1200, live=True) for step in (0, 31, 32, 600, 1023, 1024, 1200)] == [
+        32, 32, 64, 1024, 1024, 1201, 1201,
+    ]  # fmt: skip
+    assert extent_of(599, 1200, live=False) == 600
+    assert extent_of(5000, None, live=True) == 8192
+
+
+def test_one_exploding_step_does_not_flatten_the_curve() -> None:
+    lows, highs = [0.9] * 200, [1.1] * 199 + [500.0]
+    assert robust_range(lows, highs, [1.0] * 200) == (0.9, 1.1)
+    assert robust_range(lows, [1.1] * 199 + [1.15], [1.0] * 200) == (0.9, 1.15)
+
+
+def test_folding_keeps_sums_and_extremes() -> None:
+    series = Buckets(capacity=8)
+    values = [math.sin(step / 5) for step in range(100)]
+    for step, value in enumerate(values):
+        series.add(step, value)
+    assert len(series.buckets) <= 8
+    assert sum(bucket.n for bucket in series.buckets) == 100
+    assert sum(bucket.total for bucket in series.buckets) == pytest.approx(sum(values))
+    assert min(bucket.low for bucket in series.buckets) == min(values)
+    assert max(bucket.high for bucket in series.buckets) == max(values)
+    assert series.last_step == 99
+
+
+def test_a_block_counts_as_its_records() -> None:
+    series = Buckets(capacity=8)
+    series.add_block(0, 255, 256, 0.5, 1.0, 2.0, 6)
+    (column,) = series.columns(0, 256, 1)
+    assert column is not None
+    assert column.n == pytest.approx(250)
+    assert column.mean == pytest.approx(1.0)
+    assert (column.low, column.high) == (0.5, 2.0)
+    assert series.nan == 6
+
+
+def test_a_million_steps_stay_bounded() -> None:
+    series = Buckets()
+    for first in range(0, 1_000_000, 256):
+        series.add_block(first, first + 255, 256, 0.1, 0.2, 0.3, 0)
+    assert len(series.buckets) <= series.capacity
+    columns = series.columns(0, 1_000_000, 200)
+    assert all(column is not None and column.mean == pytest.approx(0.2) for column in columns)
+
+
+def test_values_that_are_not_finite_are_counted_and_leave_a_gap() -> None:
+    series = Buckets()
+    for step, value in enumerate([1.0, None, math.nan, math.inf, 1.0]):
+        series.add(step, value)
+    assert series.nan == 3
+    assert smooth(series.columns(0, 5, 5), 0.5) == [1.0, None, None, None, 1.0]
+
+
+def test_smoothing_means_the_same_at_every_width() -> None:
+    series = Buckets()
+    for step in range(64):
+        series.add(step, 0.0 if step < 32 else 1.0)
+    fine = smooth(series.columns(0, 64, 64), 0.9)
+    coarse = smooth(series.columns(0, 64, 16), 0.9)
+    assert fine[-1] == pytest.approx(coarse[-1], abs=1e-9)
+    assert fine[-1] == pytest.approx(1 - 0.9**32)
+    assert smooth(series.columns(0, 64, 64), 0.0)[32] == 1.0
+
+
+def test_a_copy_does_not_see_what_is_appended_later() -> None:
+    series = Buckets(capacity=4)
+    series.add(0, 1.0)
+    twin = series.copy()
+    for step in range(1, 20):
+        series.add(step, 5.0)
+    assert twin.last_step == 0
+    assert [bucket.high for bucket in twin.buckets] == [1.0]

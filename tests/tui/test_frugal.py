@@ -1,0 +1,128 @@
+"""Only what changed goes to the terminal, and what is on the terminal is what the console drew."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from rich.segment import Segment
+from rich.style import Style
+
+from nli_console.tui.frugal import cells_of, changed_runs, render
+from tests.support.fake_runs import make_run
+from tests.support.terminal import Terminal
+from tests.tui.test_terminal import PROGRAM
+
+CONSOLE = Console(color_system="truecolor")
+
+
+def cells(text: str, style: str = ""):
+    return cells_of([Segment(text, Style.parse(style) if style else None)], CONSOLE)
+
+
+def test_equal_lines_have_no_changed_run():
+    assert changed_runs(cells("same", "red"), cells("same", "red"), 0, 0, 4) == []
+
+
+def test_far_changes_are_sent_apart_and_near_ones_together():
+    old = cells("a" * 60)
+    new = cells("b" + "a" * 3 + "b" + "a" * 50 + "b" + "a" * 4)
+    assert changed_runs(old, new, 0, 0, 60) == [(0, 5), (55, 56)]
+
+
+def test_a_changed_colour_is_a_change():
+    assert changed_runs(cells("abc", "red"), cells("abc", "blue"), 0, 0, 3) == [(0, 3)]
+
+
+def test_a_wide_character_is_never_cut_in_two():
+    old, new = cells("a日b"), cells("a本b")
+    assert changed_runs(old, new, 0, 0, 4) == [(1, 3)]
+    assert changed_runs(cells("abcd"), cells("a日d"), 0, 2, 4) == [(1, 3)]
+
+
+def test_a_combining_mark_stays_with_its_letter():
+    assert [text for text, _ in cells("e\u0301x")] == ["e\u0301", "x"]
+
+
+def test_colours_are_named_once_and_reset_at_the_end():
+    red = Style.parse("red")
+    line = cells_of([Segment("ab", red), Segment("cd", red), Segment("e")], CONSOLE)
+    assert render(line) == "\x1b[0;31mabcd\x1b[0me"
+
+
+@pytest.fixture
+def terminal(tmp_path):
+    make_run(tmp_path / "runs", "finished", name="first run", age=4000)
+    make_run(tmp_path / "runs", "failed", name="日本語の名前 and more", age=8000)
+    root = Path(__file__).parents[2]
+    with Terminal([sys.executable, "-c", PROGRAM, str(tmp_path)], cwd=root) as running:
+        running.wait_for("Starts at once")
+        settle(running)
+        yield running
+
+
+def settle(terminal: Terminal) -> int:
+    """Read until nothing comes for a while; return how many bytes came."""
+    total = 0
+    while got := terminal.pump(0.7):
+        total += len(got)
+    return total
+
+
+def picture(terminal: Terminal) -> list[list[tuple[str, str, str, bool]]]:
+    """Every cell below the status line, with its colours."""
+    screen = terminal.screen
+    return [
+        [
+            (cell.data, cell.fg, cell.bg, cell.bold)
+            for cell in map(screen.buffer[y].__getitem__, range(screen.columns))
+        ]
+        for y in range(1, screen.lines)
+    ]
+
+
+def test_a_key_in_a_field_costs_little(terminal):
+    for key in ("tab", "down", "down", "down", "down"):
+        terminal.press(key)
+        assert settle(terminal) < 2048, f"going to the next field with {key}"
+    settle(terminal)
+    for key in ("2", "7", "backspace", "3"):
+        terminal.press(key)
+        assert settle(terminal) < 2048, f"typing {key} into the seed"
+
+
+def test_what_is_shown_is_what_was_drawn(terminal):
+    """The terminal looks the same as after drawing everything again, whatever was pressed before."""
+    for keys in (
+        ("tab", "down", "down", "x", "tab", "9", "9"),
+        ("f3", "tab", "tab", "x"),
+        ("f8",),
+        ("escape", "down", "2"),
+        ("down", "up", "/", "r", "u", "n"),
+        ("escape", "enter", "]", "]"),
+        ("?", "escape"),
+        ("escape", "f8", "1"),
+    ):
+        for key in keys:
+            terminal.press(key)
+            terminal.pump(0.15)
+        settle(terminal)
+        before = picture(terminal)
+        terminal.press("ctrl+l")
+        settle(terminal)
+        assert picture(terminal) == before, f"after {keys}"
+
+
+def test_coming_back_from_the_shell_paints_everything(terminal):
+    terminal.press("tab")
+    settle(terminal)
+    before = picture(terminal)
+    os.kill(terminal.process.pid, signal.SIGTSTP)
+    settle(terminal)
+    terminal.screen.reset()
+    os.kill(terminal.process.pid, signal.SIGCONT)
+    terminal.wait_for("Before you launch")
+    settle(terminal)
+    assert picture(terminal) == before

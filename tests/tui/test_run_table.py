@@ -1,0 +1,257 @@
+"""The history table: what it shows, and what it repaints."""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.app import App, ComposeResult
+from textual.geometry import Region
+
+from nli_console.record.state import Reason, RunState, State
+from nli_console.record.store import Accuracy, RunSummary
+from nli_console.tui.symbols import symbols
+from nli_console.tui.theme import DARK
+from nli_console.tui.widgets.run_columns import COLUMNS, fit, format_moment, matches, short_duration
+from nli_console.tui.widgets.run_table import RunTable
+
+NOW = time.mktime((2026, 11, 23, 14, 2, 55, 0, 0, -1))
+
+
+def summary(number: int, **fields: Any) -> RunSummary:
+    accuracy = {"validation_matched": Accuracy(0.5 + number % 40 / 100, 0.49, 0.51, 9815)}
+    defaults: dict[str, Any] = {
+        "id": f"20261123-{number:06d}-x-0000",
+        "path": Path("/nowhere"),
+        "state": RunState(State.FINISHED),
+        "name": f"run {number}",
+        "method": "lora",
+        "model": "roberta-large",
+        "data": "multinli",
+        "started": NOW - number * 60,
+        "seconds": 100.0 + number,
+        "trainable_parameters": 3_805_187 + number,
+        "peak_memory_bytes": 5 * 1024**3,
+        "accuracy": accuracy,
+    }
+    return RunSummary(**{**defaults, **fields})
+
+
+class TableApp(App[None]):
+    CSS = "Screen { background: $background; }"
+
+    def __init__(self, runs: list[RunSummary], *, kind: str = "braille") -> None:
+        super().__init__()
+        self.register_theme(DARK)
+        self.theme = DARK.name
+        self.table = RunTable(symbols(kind))  # pyright: ignore[reportArgumentType]
+        self._first = runs
+        self.highlighted: list[str | None] = []
+
+    def compose(self) -> ComposeResult:
+        yield self.table
+
+    def on_mount(self) -> None:
+        self.table.focus()
+        self.table.show(self._first)
+
+    def on_run_table_highlighted(self, event: RunTable.Highlighted) -> None:
+        self.highlighted.append(event.run_id)
+
+
+def text_of(table: RunTable) -> str:
+    width, height = table.size
+    return "\n".join(table.strip_at(y, width).text.rstrip() for y in range(height))
+
+
+def names(table: RunTable) -> list[str]:
+    return [table._runs[key].name for key in table._order]  # pyright: ignore[reportPrivateUsage]
+
+
+async def test_wide_terminals_see_every_column() -> None:
+    app = TableApp([summary(1, accuracy={"validation_matched": Accuracy(0.864, 0.857, 0.871, 9815)})])
+    async with app.run_test(size=(160, 10)) as pilot:
+        await pilot.pause()
+        text = text_of(app.table)
+        for shown in (
+            "✓ finished",
+            "run 1",
+            "lora",
+            "roberta-large",
+            "86.4 ± 0.7 %",
+            "3,805,188",
+            "1m 41s",
+            "5.0 GiB",
+        ):
+            assert shown in text
+        for column in COLUMNS:
+            assert column.title in text
+
+
+@pytest.mark.parametrize("width", [20, 36, 52, 60, 80, 100, 140, 200])
+def test_columns_fit_and_state_and_name_stay(width: int) -> None:
+    columns = fit(width)
+    assert [column.key for column, _ in columns][:2] == ["state", "name"]
+    if width >= 30:
+        assert sum(size for _, size in columns) + 2 * (len(columns) - 1) <= width
+
+
+def test_accuracy_outlives_the_other_columns_when_it_gets_narrow() -> None:
+    assert [column.key for column, _ in fit(46)] == ["state", "name", "accuracy"]
+
+
+async def test_rows_sort_by_value_and_unknown_values_come_last() -> None:
+    runs = [
+        summary(1, name="a", trainable_parameters=9_000),
+        summary(2, name="b", trainable_parameters=None),
+        summary(3, name="c", trainable_parameters=124_600_000),
+        summary(4, name="d", trainable_parameters=20_000),
+    ]
+    app = TableApp(runs)
+    async with app.run_test(size=(160, 10)):
+        app.table.sort_by("trainable_parameters")
+        assert names(app.table) == ["c", "d", "a", "b"]
+        app.table.sort_by("trainable_parameters")
+        assert names(app.table) == ["a", "d", "c", "b"]
+
+
+async def test_a_click_on_a_column_sorts_by_it() -> None:
+    app = TableApp([summary(number, name=name) for number, name in enumerate("cab")])
+    async with app.run_test(size=(160, 10)) as pilot:
+        await pilot.pause()
+        left = app.table.strip_at(0, 160).text.index("name")
+        await pilot.click(RunTable, offset=(left, 0))
+        assert names(app.table) == ["a", "b", "c"]
+
+
+async def test_filter_holds_every_word_and_spares_what_it_excludes() -> None:
+    runs = [
+        summary(1, name="lora eight"),
+        summary(2, name="lora sixtyfour", state=RunState(State.FAILED, Reason("cuda_oom"))),
+        summary(3, name="full", method="full", tags=("keep",)),
+    ]
+    app = TableApp(runs)
+    async with app.run_test(size=(120, 10)) as pilot:
+        app.table.filter = "LORA !failed"
+        assert names(app.table) == ["lora eight"]
+        app.table.filter = "keep"
+        assert names(app.table) == ["full"]
+        app.table.filter = "nothing has this"
+        await pilot.pause()
+        assert "No run matches" in text_of(app.table)
+
+
+def test_a_lone_exclamation_mark_filters_nothing() -> None:
+    assert matches("anything!", ["!"])
+
+
+async def test_selection_follows_the_run_not_the_row() -> None:
+    runs = [summary(number) for number in range(5)]
+    app = TableApp(runs)
+    async with app.run_test(size=(120, 10)) as pilot:
+        await pilot.press("down", "down")
+        assert app.table.selected is runs[2]
+        app.table.show([summary(90, started=NOW + 60), *runs])
+        assert app.table.selected is runs[2]
+        app.table.sort_by("name")
+        assert app.table.selected is runs[2]
+        app.table.show(runs[3:])
+        await pilot.pause()
+        assert app.table.selected in runs[3:]
+        assert app.highlighted[-1] == app.table.selected_id
+
+
+async def test_marks_choose_what_actions_act_on() -> None:
+    runs = [summary(number) for number in range(4)]
+    app = TableApp(runs)
+    async with app.run_test(size=(120, 10)) as pilot:
+        assert app.table.targets == [runs[0]]
+        app.table.toggle_mark()
+        app.table.toggle_mark()
+        await pilot.pause()
+        assert app.table.targets == runs[:2]
+        assert text_of(app.table).count("●") == 2
+
+
+async def test_only_the_changed_cell_is_repainted() -> None:
+    runs = [summary(number, state=RunState(State.RUNNING), seconds=200.0 + number) for number in range(5)]
+    app = TableApp(runs)
+    async with app.run_test(size=(160, 12)) as pilot:
+        await pilot.pause()
+        regions: list[Region] = []
+        app.table.refresh = lambda *changed, **_: regions.extend(changed) or app.table  # pyright: ignore[reportAttributeAccessIssue]
+        app.table.show([replace(runs[0], seconds=201.0), *runs[1:]])
+        assert sum(region.area for region in regions) <= 3
+        regions.clear()
+        app.table.show(list(app.table._runs.values()))  # pyright: ignore[reportPrivateUsage]
+        assert regions == []
+
+
+async def test_hostile_names_are_shown_as_they_are() -> None:
+    name = "[/red] [@click=app.exit]x[/] [bold]"
+    app = TableApp([summary(1, name=name)])
+    async with app.run_test(size=(160, 10)) as pilot:
+        await pilot.pause()
+        assert name in text_of(app.table)
+        await pilot.click(RunTable, offset=(30, 1))
+        assert app.is_running
+
+
+async def test_wide_characters_keep_the_columns_aligned() -> None:
+    app = TableApp([summary(1, name="中文名字" * 20), summary(2)])
+    async with app.run_test(size=(120, 10)) as pilot:
+        await pilot.pause()
+        first, second = app.table.strip_at(1, 120), app.table.strip_at(2, 120)
+        assert first.cell_length == second.cell_length == 120
+
+
+async def test_states_differ_without_colour() -> None:
+    runs = [summary(number, state=RunState(state)) for number, state in enumerate(State)]
+    for kind in ("braille", "ascii"):
+        app = TableApp(runs, kind=kind)
+        async with app.run_test(size=(120, 20)) as pilot:
+            await pilot.pause()
+            glyphs = [line[2] for line in text_of(app.table).split("\n")[1 : len(runs) + 1]]
+            assert len(set(glyphs)) == len(runs)
+
+
+async def test_an_empty_history_names_the_next_key() -> None:
+    app = TableApp([])
+    app.table.empty_lines = ("No runs yet.", "Press 1 to set one up.")
+    async with app.run_test(size=(80, 10)) as pilot:
+        await pilot.pause()
+        assert "Press 1" in text_of(app.table)
+        await pilot.press("down", "up", "end", "home")
+        assert app.table.selected is None
+
+
+async def test_ten_thousand_runs_answer_a_key_at_once() -> None:
+    app = TableApp([summary(number) for number in range(10_000)])
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.pause()
+        await pilot.press("end")
+        assert app.table.selected is not None
+        assert app.table.selected.name == "run 9999"
+        assert "run 9999" in text_of(app.table)
+        begun = time.perf_counter()
+        for _ in range(20):
+            app.table.move(-1)
+            text_of(app.table)
+        assert (time.perf_counter() - begun) / 20 < 0.05
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, "–"), (7.4, "7s"), (185, "3m 05s"), (7620, "2h 07m"), (300_000, "3d 11h"), (-5, "–")],
+)
+def test_durations_take_seven_cells(seconds: float | None, text: str) -> None:
+    assert short_duration(seconds) == text
+
+
+def test_moments_are_as_exact_as_they_are_near() -> None:
+    assert format_moment(NOW - 3600, NOW) == "13:02"
+    assert format_moment(NOW - 3 * 86400, NOW) == "20 Nov 14:02"
+    assert format_moment(NOW - 600 * 86400, NOW) == "02 Apr 2025"
+    assert format_moment(None, NOW) == "–"
+    assert format_moment(1e30, NOW) == "–"
