@@ -70,6 +70,18 @@ class Checkpoints(_Table):
     drop_optimizer: bool = Field(default=True, description="delete optimiser state when a run has finished")
 
 
+GuardId = Literal[
+    "loss_at_chance", "one_class", "constant_logits", "grad_norm", "nan_steps", "invalid_answers"
+]
+"""What is watched while a run goes on (`docs/guards.md`)."""
+
+
+class Guards(_Table):
+    stop_on: list[GuardId] = Field(
+        default_factory=list, description="guards that stop a run, with a checkpoint, when they are raised"
+    )
+
+
 class Telemetry(_Table):
     interval: float = Field(
         default=2.0, ge=0.5, le=60, description="seconds between two samples of GPU and host"
@@ -119,6 +131,7 @@ class Settings(_Table):
     datasets: dict[str, Dataset] = Field(default_factory=dict)
     queue: Queue = Queue()
     checkpoints: Checkpoints = Checkpoints()
+    guards: Guards = Guards()
     telemetry: Telemetry = Telemetry()
     cache: Cache = Cache()
     interface: Interface = Interface()

@@ -6,32 +6,28 @@ from pathlib import Path
 
 import pytest
 
-_FOLDERS = pytest.StashKey[tempfile.TemporaryDirectory]()
+_FOLDER = tempfile.TemporaryDirectory(prefix="nli-tests-")
 
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Set the environment before any test module, and so torch, is imported; processes inherit it."""
-    folder = tempfile.TemporaryDirectory(prefix="nli-tests-")
-    config.stash[_FOLDERS] = folder
-    for name in ("config", "cache", "state", "leases"):
-        (Path(folder.name) / name).mkdir(mode=0o700)
-    os.environ.update(
-        {
-            "XDG_CONFIG_HOME": f"{folder.name}/config",
-            "XDG_CACHE_HOME": f"{folder.name}/cache",
-            "XDG_STATE_HOME": f"{folder.name}/state",
-            "NLI_CONSOLE_LEASE_DIR": f"{folder.name}/leases",
-            "HF_HUB_OFFLINE": "1",
-            "HF_DATASETS_OFFLINE": "1",
-            "TOKENIZERS_PARALLELISM": "false",
-            # Two test processes on two cores: one thread each, or they wait for one another.
-            "OMP_NUM_THREADS": "1",
-        }
-    )
+for _name in ("config", "cache", "state", "leases"):
+    (Path(_FOLDER.name) / _name).mkdir(mode=0o700)
+# Here and not in a hook: a test file named on the command line imports torch before any hook runs.
+os.environ.update(
+    {
+        "XDG_CONFIG_HOME": f"{_FOLDER.name}/config",
+        "XDG_CACHE_HOME": f"{_FOLDER.name}/cache",
+        "XDG_STATE_HOME": f"{_FOLDER.name}/state",
+        "NLI_CONSOLE_LEASE_DIR": f"{_FOLDER.name}/leases",
+        "HF_HUB_OFFLINE": "1",
+        "HF_DATASETS_OFFLINE": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        # Two test processes on two cores: one thread each, or they wait for one another.
+        "OMP_NUM_THREADS": "1",
+    }
+)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    config.stash[_FOLDERS].cleanup()
+    _FOLDER.cleanup()
 
 
 _UNSETTLED = ("test_bad_input.py", "test_real_worker.py", "test_data_screen.py", "test_frugal.py")

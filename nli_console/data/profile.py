@@ -18,7 +18,7 @@ from nli_console.data.files import file_size, split_files
 from nli_console.data.layouts import TRAIN
 from nli_console.data.read import iterate, split_location, split_names
 from nli_console.data.rows import RowMapper
-from nli_console.data.spec import LABELS, DataSpec, Example
+from nli_console.data.spec import LABELS, DataSpec, Example, agreement
 from nli_console.errors import ConsoleError
 from nli_console.text import clean_line
 
@@ -187,8 +187,8 @@ class _Reading:
     def agreement(self) -> dict[str, int]:
         found: Counter[str] = Counter()
         for votes, rows in self.votes.items():
-            counts = sorted(Counter(votes).values(), reverse=True)
-            found["-".join(map(str, counts if len(counts) > 1 else [*counts, 0]))] += rows
+            if (name := agreement(votes)) is not None:
+                found[name] += rows
         return dict(found.most_common(NAMES_KEPT))
 
 

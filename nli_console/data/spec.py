@@ -1,5 +1,7 @@
 """The one schema inside, and what names a dataset. No reading happens here."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -32,6 +34,14 @@ class Split:
     name: str
     examples: list[Example]
     dropped: int
+
+
+def agreement(votes: Sequence[str]) -> str | None:
+    """How annotators voted, most votes first, such as ``4-1``; ``None`` where fewer than two did."""
+    if len(votes) < 2:
+        return None
+    counts = sorted(Counter(votes).values(), reverse=True)
+    return "-".join(map(str, counts if len(counts) > 1 else [*counts, 0]))
 
 
 class DataSpec(BaseModel):

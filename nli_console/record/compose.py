@@ -78,6 +78,7 @@ def compose(draft: Draft, settings: LoadedSettings, *, now: float | None = None)
             cache_dir=str(settings.cache_dir),
             checkpoints=settings.values.checkpoints,
             cache=settings.values.cache,
+            guards=settings.values.guards,
             queue=settings.values.queue,
             telemetry=settings.values.telemetry,
             on_finish=settings.values.interface.on_finish,

@@ -9,6 +9,7 @@ ATTEMPT_NAME = re.compile(r"\d{4}")
 TRASH = ".trash"
 SPEC, LABELS, STOP = "spec.json", "labels.json", "control/stop.json"
 OWNER, FINAL, RESULT = "owner.json", "final.json", "result.json"
+GUARDS = "guards.json"
 EVENTS, METRICS, CURVE = "events.jsonl", "metrics.jsonl", "curve.jsonl"
 LOG = "console.log"
 ENVIRONMENT_TAG = "NLI_CONSOLE_RUN"
@@ -64,6 +65,10 @@ class AttemptLayout(_Folder):
         return self.path / FINAL
 
     @property
+    def guards(self) -> Path:
+        return self.path / GUARDS
+
+    @property
     def result(self) -> Path:
         return self.path / RESULT
 
@@ -105,6 +110,10 @@ class RunLayout(_Folder):
     @property
     def predictions(self) -> Path:
         return self.path / "predictions"
+
+    @property
+    def evaluation(self) -> Path:
+        return self.path / "evaluation"
 
     @property
     def adapter(self) -> Path:

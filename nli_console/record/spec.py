@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from nli_console.data.spec import DataSpec
-from nli_console.settings import Cache, Checkpoints, Queue, Telemetry
+from nli_console.settings import Cache, Checkpoints, Guards, Queue, Telemetry
 
 SPEC_VERSION = 1
 
@@ -50,6 +50,7 @@ class RunSpec(BaseModel):
     cache_dir: str = Field(description="absolute")
     cache: Cache = Cache()
     checkpoints: Checkpoints = Checkpoints()
+    guards: Guards = Guards()
     queue: Queue = Queue()
     telemetry: Telemetry = Telemetry()
     on_finish: list[str] = Field(

@@ -73,6 +73,7 @@ _WORDS = {
     "gpu_lost": "the GPU was lost",
     "waiting": "waits for",
     "early_stopping": "stopped early",
+    "guard": "stopped by a guard",
 }
 
 
@@ -82,7 +83,7 @@ class Reason:
 
     Codes: user, time_limit, cuda_oom, host_oom, disk_full, nan, exception, signal, checkpoint_invalid,
     gpu_lost, supervisor_died, reboot, nobody_waits, waiting, phase, stalled, other_host, early_stopping,
-    unreadable.
+    guard, unreadable.
     """
 
     code: str

@@ -8,9 +8,11 @@ from typing import Any
 import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from nli_console.data.spec import LABELS
 from nli_console.worker.attempt import Attempt
 from nli_console.worker.checkpoints import Sealer, checkpoint_at, remove
 from nli_console.worker.failures import NanTraining
+from nli_console.worker.guards import TrainingGuard
 from nli_console.worker.selection import Evaluation, Selection, evaluation_steps
 from nli_console.worker.train import StepCount
 
@@ -57,6 +59,8 @@ class RunCallback(TrainerCallback):
         self._recorder = attempt.recorder
         self._figures = attempt.figures
         self._stop = attempt.stop
+        self._guards = attempt.guards
+        self._training_guard: TrainingGuard | None = None
         self._selection = selection
         self._sealer = sealer
         self._count = count
@@ -85,6 +89,13 @@ class RunCallback(TrainerCallback):
             total_steps=state.max_steps,
             steps_per_epoch=-(-len(kwargs["train_dataloader"]) // args.gradient_accumulation_steps),
             **self._start_fields,
+        )
+        self._training_guard = TrainingGuard(
+            self._guards,
+            state.max_steps,
+            args.get_warmup_steps(state.max_steps),
+            self._start_fields.get("labels", LABELS),
+            args.max_grad_norm,
         )
         if state.global_step in self._evaluation_steps and not self._selection.has(state.global_step):
             self._run_evaluation(state)
@@ -125,11 +136,15 @@ class RunCallback(TrainerCallback):
             record["memory_bytes"] = torch.cuda.max_memory_allocated()
         self._recorder.train(record)
         count.samples = count.tokens = 0
+        assert self._training_guard is not None
+        self._training_guard.step(
+            state.global_step, logs["loss"], logs.get("grad_norm"), count.answers.take()
+        )
         if not math.isfinite(logs["loss"]) or not math.isfinite(logs.get("grad_norm") or 0.0):
             self._on_nan(state.global_step, logs["loss"], kwargs["model"])
         elif self._nan_in_a_row:
             self._nan_in_a_row = 0
-            self._recorder.guard("nan_steps", "warning", self._nan_message(), state.global_step, active=False)
+            self._guards.clear("nan_steps", state.global_step)
         if self._stop.requested and not control.should_save:
             # A signal that came while the step was recorded: it need not wait for another step.
             self._stop_if_asked(control)
@@ -154,7 +169,7 @@ class RunCallback(TrainerCallback):
             control.should_training_stop = True
         elif state.global_step in self._evaluation_steps:
             self._run_evaluation(state)
-            if self._selection.exhausted(self._patience):
+            if self._stop.requested or self._selection.exhausted(self._patience):
                 control.should_training_stop = True
             elif state.global_step < state.max_steps:
                 self._recorder.phase("training", state.global_step, state.max_steps, "steps")
@@ -188,7 +203,7 @@ class RunCallback(TrainerCallback):
             return
         self._nan_steps += 1
         self._nan_in_a_row += 1
-        self._recorder.guard("nan_steps", "warning", self._nan_message(), step, active=True)
+        self._guards.set("nan_steps", step, self._nan_message())
         if self._nan_in_a_row >= NAN_PATIENCE:
             raise NanTraining(
                 f"the loss was NaN in {NAN_PATIENCE} steps in a row up to step {step}: {_NAN_ADVICE}"

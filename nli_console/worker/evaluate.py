@@ -1,47 +1,24 @@
-"""Accuracy with its interval, and every prediction in dataset order."""
+"""Scores of every row of a split, what they are worth, and every prediction, in dataset order."""
 
-import tempfile
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import datasets
 import numpy
 import torch
-from evaluate import Metric, MetricInfo
 
 from nli_console.data.spec import LABELS, Example
-from nli_console.statistics import wilson
 from nli_console.worker.batches import Batcher
 from nli_console.worker.device import Device
 from nli_console.worker.features import FeatureBatcher
+from nli_console.worker.metrics import NO_ANSWER, compute
 from nli_console.worker.models import LabelOrder
 from nli_console.worker.tokenise import Tokenised
 
 Progress = Callable[[int, int], None]
 """Called with rows done and rows in all after each batch; may raise to leave."""
-
-
-class NliAccuracy(Metric):
-    """Share of right answers with its 95 % Wilson interval; computed here, nothing is downloaded."""
-
-    def _info(self) -> MetricInfo:
-        features = datasets.Features(
-            {"predictions": datasets.Value("int32"), "references": datasets.Value("int32")}
-        )
-        return MetricInfo(
-            description="Accuracy with a 95 % Wilson score interval.",
-            citation="",
-            inputs_description="predictions and references: indices into entailment, neutral, contradiction.",
-            features=features,
-        )
-
-    def _compute(self, *, predictions: Any = None, references: Any = None, **kwargs: Any) -> dict[str, Any]:
-        n = len(references)
-        correct = int((numpy.asarray(predictions) == numpy.asarray(references)).sum())
-        low, high = wilson(correct, n)
-        return {"accuracy": correct / n, "low": low, "high": high, "n": n, "correct": correct}
 
 
 @dataclass(frozen=True)
@@ -52,16 +29,19 @@ class Scores:
         log_probabilities: natural logarithms over our labels, float32, shape ``(rows, 3)``.
         gold: indices of our labels, shape ``(rows,)``.
         loss: mean cross-entropy in nats.
+        answers: what was said where that is not the likeliest label, as indices of our labels with
+            :data:`nli_console.worker.metrics.NO_ANSWER` for none, shape ``(rows,)``.
     """
 
     log_probabilities: numpy.ndarray
     gold: numpy.ndarray
     loss: float
+    answers: numpy.ndarray | None = None
 
     @property
     def predicted(self) -> numpy.ndarray:
         """Indices of our labels, shape ``(rows,)``."""
-        return self.log_probabilities.argmax(axis=1)
+        return self.log_probabilities.argmax(axis=1) if self.answers is None else self.answers
 
 
 def score(
@@ -100,24 +80,28 @@ def score(
     return Scores(log_probabilities.astype(numpy.float32), gold, loss)
 
 
-def accuracy(scores: Scores) -> dict[str, Any]:
-    """``{accuracy, low, high, n, correct}`` of ``scores``.
+def measure(scores: Scores, examples: Sequence[Example]) -> dict[str, Any]:
+    """Everything that :class:`nli_console.worker.metrics.NliMetric` says of ``scores`` of ``examples``.
 
     Raises:
         ValueError: there are no rows.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        metric = NliAccuracy(keep_in_memory=True, cache_dir=folder)
-        result = metric.compute(predictions=scores.predicted.tolist(), references=scores.gold.tolist())
-    assert result is not None
-    return result
+    measured = compute(
+        scores.predicted.tolist(),
+        scores.gold.tolist(),
+        log_probabilities=scores.log_probabilities,
+        genres=[row.genre for row in examples],
+        votes=[row.annotator_labels for row in examples],
+    )
+    return {**measured, "loss": scores.loss if math.isfinite(scores.loss) else None}
 
 
 def write_predictions(path: Path, examples: Sequence[Example], scores: Scores) -> None:
     """Write one row per example in dataset order, atomically.
 
-    Columns: ``id``, ``genre`` (null where unknown), ``gold`` and ``predicted`` (label names), and
-    ``score_<label>``, the natural logarithm of the label's probability (float32).
+    Columns: ``id``, ``genre`` (null where unknown), ``gold`` and ``predicted`` (label names; ``predicted`` is
+    null where an answer names no label), and ``score_<label>``, the natural logarithm of the label's
+    probability (float32).
 
     Raises:
         OSError: the file cannot be written.
@@ -128,7 +112,8 @@ def write_predictions(path: Path, examples: Sequence[Example], scores: Scores) -
     names = pyarrow.array(LABELS)
 
     def by_name(indices: numpy.ndarray) -> pyarrow.Array:
-        return pyarrow.DictionaryArray.from_arrays(pyarrow.array(indices.astype(numpy.int8)), names)
+        places = pyarrow.array(indices.astype(numpy.int8), mask=indices == NO_ANSWER)
+        return pyarrow.DictionaryArray.from_arrays(places, names)
 
     columns: dict[str, Any] = {
         "id": pyarrow.array([row.id for row in examples], pyarrow.string()),

@@ -76,6 +76,7 @@ class Job:
         transformers_logging.set_verbosity_error()
         transformers_logging.disable_progress_bar()
         device = choose_device(self._hyperparameters.precision)
+        self._attempt.guards.precision = device.precision
         prepared = self._read()
         config = load_config(self._folder, self._spec.model_name)
         tokenizer = load_tokenizer(self._folder, self._spec.model_name)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nli_console.record.curve import MetricsWriter
+from nli_console.record.files import write_json
 from nli_console.record.layout import AttemptLayout
 
 _SYNC_EVERY = 5.0
@@ -20,6 +21,8 @@ class Recorder:
 
     def __init__(self, attempt: AttemptLayout) -> None:
         self._writer = MetricsWriter(attempt)
+        self._guards_path = attempt.guards
+        self._active_guards: dict[str, dict[str, Any]] = {}
         self._synced = time.monotonic()
         self._phase: tuple[str, str | None] | None = None
         self._phase_reported = 0.0
@@ -64,11 +67,18 @@ class Recorder:
         self._writer.sync()
 
     def guard(self, id: str, severity: str, message: str, step: int, active: bool) -> None:
-        """Record that something needs attention, or (``active`` false) is over or was only worth a note."""
-        self._writer.write(
-            "guard", {"id": id, "severity": severity, "message": message, "step": step, "active": active}
-        )
+        """Record that something needs attention, or (``active`` false) is over or was only worth a note.
+
+        What is active now also stands in ``guards.json``, for who does not follow the whole record.
+        """
+        fields = {"id": id, "severity": severity, "message": message, "step": step}
+        self._writer.write("guard", {**fields, "active": active})
         self._writer.sync()
+        if active:
+            self._active_guards[id] = fields
+        elif self._active_guards.pop(id, None) is None:
+            return
+        write_json(self._guards_path, {"v": 1, "active": list(self._active_guards.values())})
 
     def sync(self) -> None:
         """Flush the records to the disk."""

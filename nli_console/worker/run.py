@@ -19,6 +19,7 @@ from nli_console.worker.attempt import Attempt
 from nli_console.worker.download import model_folder
 from nli_console.worker.failures import reason_of, report
 from nli_console.worker.figures import Figures
+from nli_console.worker.guards import Guards
 from nli_console.worker.recorder import Recorder
 from nli_console.worker.stop import StopFlag, Stopped
 
@@ -46,10 +47,10 @@ def run(run_dir: Path, attempt: int, stop: StopFlag) -> int:
     try:
         _reserve(place)
         recorder = Recorder(place)
-        job, early = _work(Attempt(layout, attempt, recorder, figures, stop))
+        job, early = _work(Attempt(layout, attempt, recorder, figures, stop, Guards(recorder, stop)))
         completed, reason = True, early
     except Stopped:
-        stopped = True
+        stopped, reason = True, stop.reason
     except Exception as error:
         reason = reason_of(error)
         if not isinstance(error, ConsoleError):
@@ -73,6 +74,7 @@ def run(run_dir: Path, attempt: int, stop: StopFlag) -> int:
 def _work(attempt: Attempt) -> "tuple[Job, Reason | None]":
     layout, recorder, stop = attempt.layout, attempt.recorder, attempt.stop
     spec = load_spec(layout)
+    attempt.guards.stop_on = frozenset(spec.guards.stop_on)
     method = registry.get(spec.method)
     hyperparameters = method.Hyperparameters.model_validate(spec.hyperparameters)
     layout.checkpoints.mkdir(mode=0o700, exist_ok=True)

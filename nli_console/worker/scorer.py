@@ -1,6 +1,5 @@
-"""Scoring splits with the model of a run, and recording what came out."""
+"""Scoring splits with the model of a run."""
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,9 +11,10 @@ from nli_console.data.spec import Example
 from nli_console.worker.attempt import Attempt
 from nli_console.worker.batches import Batcher
 from nli_console.worker.device import Device
-from nli_console.worker.evaluate import Scores, accuracy, score, write_predictions
+from nli_console.worker.evaluate import Scores, score
 from nli_console.worker.features import FeatureBatcher
 from nli_console.worker.models import LabelOrder
+from nli_console.worker.report import report, report_selection
 from nli_console.worker.selection import Evaluation
 from nli_console.worker.tokenise import Tokenised
 
@@ -68,26 +68,23 @@ class Scorer:
         batcher = self._batcher(rows)
 
         def evaluate(step: int, epoch: float) -> Evaluation:
-            evaluation, _ = self._evaluate("selection", rows, batcher, step, epoch, "selection")
-            return evaluation
+            scores, seconds = self._score("selection", rows, batcher)
+            return report_selection(
+                self._attempt, rows.examples, scores, step=step, epoch=epoch, seconds=seconds
+            )
 
         return evaluate
 
     def report(self, split: str, rows: Rows) -> None:
-        """Evaluate a split for good: the record, ``final.json``'s figures and the predictions."""
-        figures = self._attempt.figures
-        evaluation, scores = self._evaluate(
-            split, rows, self._batcher(rows), figures.best_step or figures.step, figures.epoch, "final"
-        )
-        write_predictions(self._attempt.layout.predictions / f"{split}.parquet", rows.examples, scores)
-        figures.accuracy[split] = evaluation.summary()
+        """Evaluate a split for good."""
+        scores, seconds = self._score(split, rows, self._batcher(rows))
+        report(self._attempt, split, rows.examples, scores, seconds=seconds)
 
     def _batcher(self, rows: Rows) -> Batcher | FeatureBatcher:
         return rows.batcher(self._labels, self._pad, self._device)
 
-    def _evaluate(
-        self, split: str, rows: Rows, batcher: Batcher | FeatureBatcher, step: int, epoch: float, purpose: str
-    ) -> tuple[Evaluation, Scores]:
+    def _score(self, split: str, rows: Rows, batcher: Batcher | FeatureBatcher) -> tuple[Scores, float]:
+        """The scores, and how many seconds they took."""
         started = time.perf_counter()
         self._attempt.recorder.phase("evaluating", 0, len(rows.examples), "rows", split)
 
@@ -105,11 +102,4 @@ class Scorer:
             self._batch_size,
             progress,
         )
-        measured = accuracy(scores)
-        loss = scores.loss if math.isfinite(scores.loss) else None
-        seconds = time.perf_counter() - started
-        self._attempt.figures.eval_seconds += seconds
-        self._attempt.recorder.evaluation(
-            step=step, epoch=epoch, split=split, **measured, loss=loss, seconds=seconds, purpose=purpose
-        )
-        return Evaluation(step=step, **measured, loss=loss), scores
+        return scores, time.perf_counter() - started

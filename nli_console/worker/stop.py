@@ -3,6 +3,8 @@
 import signal
 from types import FrameType
 
+from nli_console.record.state import Reason
+
 STOP_SIGNALS = (signal.SIGUSR2, signal.SIGTERM)
 
 
@@ -14,10 +16,16 @@ class Stopped(BaseException):
 
 
 class StopFlag:
-    """Whether somebody asked this process to stop."""
+    """Whether somebody asked this process to stop; ``reason`` where it was a part of the process itself."""
 
     def __init__(self) -> None:
         self.requested = False
+        self.reason: Reason | None = None
+
+    def ask(self, reason: Reason) -> None:
+        """Ask for a stop from within; the first reason stands."""
+        self.requested = True
+        self.reason = self.reason or reason
 
     def install(self) -> None:
         """Let SIGUSR2 and SIGTERM set the flag and do nothing else; Ctrl-C belongs to the console."""

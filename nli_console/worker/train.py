@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 from nli_console.methods.base import TrainingHyperparameters
 from nli_console.record.layout import RunLayout
 from nli_console.worker import trained_state
+from nli_console.worker.answers import Answers
 from nli_console.worker.batches import RowNumbers
 from nli_console.worker.device import Device
 from nli_console.worker.sampler import EpochSampler
@@ -27,10 +28,11 @@ _SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with
 
 @dataclass
 class StepCount:
-    """What went into the optimiser step that is being made: examples, and tokens without padding."""
+    """What went into the optimiser step that is being made: examples, tokens without padding, and answers."""
 
     samples: int = 0
     tokens: int = 0
+    answers: Answers = field(default_factory=Answers)
 
 
 def summed_cross_entropy(
@@ -112,6 +114,15 @@ def make_trainer(
         callback: writes the record and decides when to save and to stop.
         count: filled by the trainer, emptied by the callback.
     """
+
+    def loss(
+        outputs: Mapping[str, torch.Tensor],
+        labels: torch.Tensor,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> torch.Tensor:
+        count.answers.add(outputs["logits"], labels)
+        return summed_cross_entropy(outputs, labels, num_items_in_batch)
+
     sampler = EpochSampler(
         len(lengths),
         hyperparameters.batch_size * hyperparameters.gradient_accumulation_steps,
@@ -123,7 +134,7 @@ def make_trainer(
         args=training_arguments(hyperparameters, layout, seed, device),
         data_collator=batcher,  # type: ignore[arg-type]  # rows are numbers, not dictionaries
         train_dataset=RowNumbers(len(lengths)),
-        compute_loss_func=summed_cross_entropy,
+        compute_loss_func=loss,
         callbacks=[callback],
         sampler=sampler,
         count=count,

@@ -14,7 +14,7 @@ from nli_console.methods import registry
 from nli_console.record.layout import RunLayout
 from nli_console.record.spec import RunSpec
 from nli_console.record.spec_io import submit
-from nli_console.settings import Checkpoints
+from nli_console.settings import Checkpoints, Guards
 from nli_console.worker.recorder import Recorder
 from nli_console.worker.run import run
 from nli_console.worker.stop import StopFlag
@@ -81,6 +81,7 @@ def submitted(tmp_path: Path, model_folder: Callable[[str], Path], corpus: Path)
         data: Path = corpus,
         seed: int = 1,
         checkpoints: Checkpoints = Checkpoints(),  # noqa: B008  # frozen
+        guards: Guards = Guards(),  # noqa: B008  # frozen
         **hyperparameters: Any,
     ) -> Run:
         nonlocal count
@@ -99,6 +100,7 @@ def submitted(tmp_path: Path, model_folder: Callable[[str], Path], corpus: Path)
             submitted=time.time(),
             cache_dir=str(tmp_path / "cache"),
             checkpoints=checkpoints,
+            guards=guards,
         )
         return Run(submit(tmp_path / "runs", spec))
 

@@ -14,6 +14,8 @@ from nli_console.settings import Checkpoints
 from nli_console.worker import train
 from tests.worker.conftest import Run
 
+KINDS = ("phase", "start", "train", "eval", "guard")
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["roberta", "bert", "deberta", "llama"])
@@ -46,7 +48,7 @@ def test_what_a_run_records_and_leaves_behind(submitted: Callable[..., Run]) -> 
     assert [record["step"] for record in steps] == list(range(1, start["total_steps"] + 1))
     assert sum(record["samples"] for record in steps) == 2 * 90
     assert all(record["seconds"] > 0 and record["tokens"] > 4 * record["samples"] for record in steps)
-    sequence = [record["seq"] for kind in ("phase", "start", "train", "eval") for record in run.records(kind)]
+    sequence = [record["seq"] for kind in KINDS for record in run.records(kind)]
     assert sorted(sequence) == list(range(len(sequence)))
     phases = list(dict.fromkeys(record["phase"] for record in run.records("phase")))
     assert phases == ["loading", "tokenising", "training", "evaluating", "saving"]
