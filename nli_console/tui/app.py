@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from threading import Timer
@@ -230,6 +231,14 @@ class ConsoleApp(KeysInOrder):
 _APP_ACTIONS = {key.action for key in GROUPS["everywhere"].keys}
 
 
+def _forget_stale_size() -> None:
+    """Textual believes an exported COLUMNS and LINES before the terminal, and then no resize reaches it."""
+    with suppress(OSError, ValueError):
+        if all(os.get_terminal_size(sys.stdout.fileno())):
+            for name in ("COLUMNS", "LINES"):
+                os.environ.pop(name, None)
+
+
 def run_console(settings: LoadedSettings, *, select: str | None = None) -> int:
     """Open the console and return its exit code; ``select`` is the id of a run to open in Runs.
 
@@ -237,6 +246,7 @@ def run_console(settings: LoadedSettings, *, select: str | None = None) -> int:
         Exception: the interface broke; the terminal is given back before, and no run is touched.
     """
     read_alt_digits()
+    _forget_stale_size()
     app = ConsoleApp(settings, select=select)
     app.run()
     if app._watchdog is not None:
