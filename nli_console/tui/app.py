@@ -103,7 +103,8 @@ class ConsoleApp(KeysInOrder):
         """The first frame stands: what competes with it for the processor may begin."""
         for reader in self._readers:
             reader.start()
-        if self.settings.notice:
+        # Where Launch stands beside its checks, they say so already.
+        if self.settings.notice and (self.current_mode != "launch" or self.screen.has_class("-narrow")):
             self.tell(self.settings.notice)
 
     def on_unmount(self) -> None:
@@ -217,9 +218,13 @@ class ConsoleApp(KeysInOrder):
 
         async def act(action: str | None) -> None:
             if action is not None:
-                await self.run_action(action, self if action in _APP_ACTIONS else screen)
+                await self.perform(action)
 
         self.push_screen(Picker("Commands", rows), act)
+
+    async def perform(self, action: str) -> None:
+        """Do what a key of the registry does, wherever the focus is."""
+        await self.run_action(action, self if action in _APP_ACTIONS else self.screen)
 
     def action_help_quit(self) -> None:
         self.tell("q leaves the console (ctrl+q while typing). Runs go on without it.")
