@@ -50,7 +50,7 @@ def test_a_folder_becomes_absolute(tmp_path: Path) -> None:
         ("file.bin", "is a file"),
         ("a" * 5000, "is not known"),
         ("a\0b", "NUL"),
-        ("", "has no config.json"),
+        ("", "model is empty"),
     ],
 )
 def test_what_is_not_a_model(tmp_path: Path, name: str, words: str) -> None:
