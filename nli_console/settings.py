@@ -21,6 +21,9 @@ class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
 
 
+TrackerName = Literal["tensorboard", "trackio", "wandb", "mlflow"]
+
+
 class Defaults(_Table):
     """What the Launch form and a bare ``run`` start from."""
 
@@ -31,6 +34,9 @@ class Defaults(_Table):
     )
     fraction: float = Field(default=1.0, gt=0, le=1, description="share of the training rows to use")
     seed: int = Field(default=1, ge=0, lt=2**32)
+    report_to: list[TrackerName] = Field(
+        default_factory=list, description="experiment trackers that runs also report to, where installed"
+    )
 
 
 class Columns(_Table):

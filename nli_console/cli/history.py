@@ -11,6 +11,7 @@ from nli_console.cli.options import Json, Run
 from nli_console.cli.output import pairs, say, say_json, table
 from nli_console.errors import ConsoleError
 from nli_console.methods.fields import format_value
+from nli_console.record.evaluation import REPORTED, SplitReport, read_reports
 from nli_console.record.evidence import gather
 from nli_console.record.labels import read_labels
 from nli_console.record.layout import RunLayout
@@ -20,9 +21,15 @@ from nli_console.record.state import State, derive
 from nli_console.record.store import Accuracy, RunSummary, Store
 from nli_console.record.summary import summarise
 from nli_console.supervisor.reap import record_ends
-from nli_console.text import UNKNOWN, format_accuracy, format_bytes, format_count, format_duration
+from nli_console.text import (
+    UNKNOWN,
+    format_accuracy,
+    format_bytes,
+    format_count,
+    format_duration,
+    format_number,
+)
 
-REPORTED = ("validation_matched", "validation_mismatched")
 HEADER = ("ID", "NAME", "STATE", "ACCURACY", "TRAINABLE", "TIME", "PEAK MEMORY", "STARTED")
 
 
@@ -64,13 +71,18 @@ def _row(run: RunSummary) -> tuple[str, ...]:
     return (
         run.id,
         run.name,
-        run.state.state.value,
+        _state(run),
         accuracy_text(headline(run)),
         format_count(run.trainable_parameters),
         format_duration(run.seconds),
         format_bytes(run.peak_memory_bytes),
         started,
     )
+
+
+def _state(run: RunSummary) -> str:
+    count = len(run.guards)
+    return run.state.state.value + (f" ({count} warning{'s' if count > 1 else ''})" if count else "")
 
 
 def headline(run: RunSummary) -> Accuracy | None:
@@ -102,11 +114,16 @@ def show(run: Run, *, json: Json = False, context: Ctx) -> None:
         spec = load_spec(layout)
     except ConsoleError:
         spec = None
+    reports = read_reports(layout)
     if json:
         spec_json = None if spec is None else spec.model_dump(mode="json")
-        say_json({**summary.to_json(), "spec": spec_json})
+        evaluation = {report.split: report.to_json() for report in reports}
+        say_json({**summary.to_json(), "evaluation": evaluation, "spec": spec_json})
         return
     say(pairs(_lines(summary)))
+    for report in reports:
+        say()
+        say(report_text(report))
     if spec is not None:
         say()
         say(pairs(spec_lines(spec)))
@@ -121,6 +138,7 @@ def _lines(run: RunSummary) -> list[tuple[str, object]]:
         ("name", run.name),
         ("state", run.state.state.value),
         ("reason", run.reason),
+        *((guard.severity or "warning", f"[{guard.id}] {guard.message}") for guard in run.guards),
         (
             "started",
             time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.started)) if run.started else UNKNOWN,
@@ -143,6 +161,48 @@ def _lines(run: RunSummary) -> list[tuple[str, object]]:
         ("folder", run.path),
     ]
     return [(key, value) for key, value in lines if value != ""]
+
+
+def report_text(report: SplitReport) -> str:
+    """What a run is worth on one split: figures, then slices, confusion and labels as tables."""
+    lines: list[tuple[str, object]] = [
+        (report.split, f"{accuracy_text(report.accuracy)} (n = {format_count(report.accuracy.n)})"),
+        ("loss", format_number(report.loss)),
+        ("macro F1", _percent(report.macro_f1)),
+        ("weighted precision", _percent(report.weighted_precision)),
+        ("calibration error", _percent(report.calibration_error)),
+    ]
+    if report.majority is not None:
+        label, share = report.majority
+        lines.append(("majority", f"always {label} gets {_percent(share)}"))
+    if report.invalid:
+        lines.append(("invalid answers", format_count(report.invalid)))
+    parts = [pairs(lines)]
+    for title, shares in (("GENRE", report.genres), ("VOTES", report.agreement)):
+        if shares:
+            rows = [(name, accuracy_text(held), format_count(held.n)) for name, held in shares.items()]
+            parts.append(table((title, "ACCURACY", "N"), rows, right=(1, 2)))
+    header = ("LABEL", "PRECISION", "RECALL", "F1", "N", *(f"SAID {name}" for name in report.labels))
+    counts = dict(zip(report.labels, report.confusion, strict=False))
+    rows = [
+        (
+            label,
+            _percent(held.precision),
+            _percent(held.recall),
+            _percent(held.f1),
+            format_count(held.n),
+            *(format_count(count) for count in counts.get(label, ())),
+        )
+        for label, held in report.per_class.items()
+        if label in counts
+    ]
+    if rows:
+        parts.append(table(header, rows, right=range(1, len(header))))
+    return "\n\n".join(parts)
+
+
+def _percent(value: float | None) -> str:
+    return UNKNOWN if value is None else f"{100 * value:.1f} %"
 
 
 def spec_lines(spec: RunSpec) -> list[tuple[str, object]]:

@@ -51,3 +51,8 @@ def parse_seed(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) >= 2**32:
         raise ConsoleError(f"--seed {text}: must be a whole number from 0 to 4294967295")
     return int(text)
+
+
+def split_names(text: str) -> tuple[str, ...]:
+    """``wandb,mlflow`` → ``("wandb", "mlflow")``."""
+    return tuple(name for part in text.split(",") if (name := part.strip()))

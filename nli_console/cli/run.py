@@ -9,7 +9,7 @@ from cyclopts import App, Group, Parameter
 
 from nli_console.cli import history
 from nli_console.cli.context import Context, Ctx
-from nli_console.cli.options import parse_duration, parse_number, parse_seed
+from nli_console.cli.options import parse_duration, parse_number, parse_seed, split_names
 from nli_console.cli.output import note, say, say_json
 from nli_console.cli.plan import full_look, note_findings, quick_look, show_plan
 from nli_console.cli.watch import follow
@@ -21,6 +21,7 @@ from nli_console.methods.fields import FieldDescription, describe, require
 from nli_console.methods.presets import Preset
 from nli_console.record.compose import Draft, compose
 from nli_console.record.spec_io import submit
+from nli_console.record.trackers import missing
 from nli_console.supervisor.launch import launch
 from nli_console.supervisor.preflight import refuse, settled
 
@@ -44,6 +45,7 @@ class RunOptions:
     name: _Text = None
     time_limit: _Text = None
     ignore: list[str] | None = None
+    report_to: _Text = None
     detach: bool = False
     watch: bool = False
     dry_run: bool = False
@@ -68,6 +70,11 @@ _COMMON: dict[str, tuple[Any, str]] = {
         list[str] | None,
         "id of a check that is not to block this run, as --dry-run names it; may be given several times",
     ),
+    "report_to": (
+        _Text,
+        "experiment trackers to report to as well, where installed: tensorboard, trackio, wandb, mlflow, "
+        "or none; separated by commas (default: the settings')",
+    ),
     "detach": (bool, "return as soon as the run has started"),
     "watch": (bool, "show its progress (the default); Ctrl-C detaches, twice within 3 s stops"),
     "dry_run": (bool, "check everything, show what would run, and start nothing"),
@@ -86,6 +93,8 @@ def start(method: Method, given: Mapping[str, Any], options: RunOptions, context
     spec = compose(make_draft(method, given, options, context), context.settings)
     looked = check(spec.data)
     for sentence in looked.notes:
+        note(sentence)
+    for sentence in missing(spec.report_to):
         note(sentence)
     if options.dry_run:
         return show_plan(spec, full_look(spec, context), as_json=options.json)
@@ -134,6 +143,7 @@ def make_draft(method: Method, given: Mapping[str, Any], options: RunOptions, co
         time_limit=None if options.time_limit is None else parse_duration("--time-limit", options.time_limit),
         launcher="cli",
         ignored_checks=tuple(options.ignore or ()),
+        report_to=None if options.report_to is None else split_names(options.report_to),
     )
 
 

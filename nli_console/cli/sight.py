@@ -4,7 +4,7 @@ from nli_console.cli.progress import Evaluated, Progress
 from nli_console.record.evidence import gather
 from nli_console.record.layout import RunLayout
 from nli_console.record.live import LiveRun
-from nli_console.record.samples import EvalPoint
+from nli_console.record.samples import EvalPoint, Guard
 from nli_console.record.state import State, derive
 
 
@@ -15,6 +15,7 @@ class Sight:
         self._layout = layout
         self._live = LiveRun(layout)
         self._shown: set[tuple[int, int, str]] = set()
+        self._warned: dict[str, Guard] = {}
         self.state = derive(gather(layout))
 
     def refresh(self) -> None:
@@ -32,6 +33,18 @@ class Sight:
             Evaluated(point.split, point.accuracy, point.low, point.high, point.n, point.step)
             for point in new
         ]
+
+    def new_warnings(self) -> list[str]:
+        """Warnings that the worker raised since the last call, and those that it took back, as sentences."""
+        active = {guard.id: guard for guard in self._live.guards}
+        said = [
+            f"{guard.severity} [{guard.id}] at step {guard.step or 0:,}: {guard.message}"
+            for guard in active.values()
+            if guard.id not in self._warned
+        ]
+        said += [f"over [{id}]: {held.message}" for id, held in self._warned.items() if id not in active]
+        self._warned = active
+        return said
 
     def progress(self) -> Progress:
         """How far the run is."""

@@ -69,6 +69,8 @@ def _look(sight: Sight, screen: Screen) -> RunState:
     for evaluated in sight.new_evaluations():
         screen.message(evaluated.sentence)
     if sight.state.state.live:
+        for sentence in sight.new_warnings():
+            screen.message(sentence)
         screen.update(sight.progress())
     return sight.state
 
@@ -119,6 +121,7 @@ def _ending(run: RunSummary, sight: Sight) -> str:
     lines = [f"{run.id} {state.value}" + (f": {run.reason}" if run.reason else "")]
     for split, accuracy in run.accuracy.items():
         lines.append(f"  {split}: {history.accuracy_text(accuracy)} (n = {accuracy.n or 0:,})")
+    lines += [f"  {guard.severity or 'warning'} [{guard.id}] {guard.message}" for guard in run.guards]
     if run.seconds:
         lines.append(f"  time: {format_duration(run.seconds)}")
     if state is State.FAILED:

@@ -17,6 +17,7 @@ from nli_console.record.provenance import collect
 from nli_console.record.secrets import scrub, scrub_arguments
 from nli_console.record.spec import Provenance, RunSpec
 from nli_console.record.spec_io import new_id
+from nli_console.record.trackers import check_trackers
 from nli_console.settings import LoadedSettings, user_folder
 from nli_console.text import clean_line
 
@@ -27,7 +28,8 @@ class Draft:
 
     ``hyperparameters`` are texts or values, all or a part; the rest comes from ``preset``, then from the
     method's defaults. ``time_limit`` is in seconds. ``launcher`` is cli, tui or demo. ``ignored_checks``
-    are ids of checks that are not to block the launch.
+    are ids of checks that are not to block the launch. ``report_to`` names experiment trackers; ``None``
+    means those of the settings.
     """
 
     method: str
@@ -41,6 +43,7 @@ class Draft:
     time_limit: float | None = None
     launcher: str = "cli"
     ignored_checks: tuple[str, ...] = ()
+    report_to: tuple[str, ...] | None = None
 
 
 def compose(draft: Draft, settings: LoadedSettings, *, now: float | None = None) -> RunSpec:
@@ -79,6 +82,11 @@ def compose(draft: Draft, settings: LoadedSettings, *, now: float | None = None)
             checkpoints=settings.values.checkpoints,
             cache=settings.values.cache,
             guards=settings.values.guards,
+            report_to=list(
+                settings.values.defaults.report_to
+                if draft.report_to is None
+                else check_trackers(draft.report_to)
+            ),
             queue=settings.values.queue,
             telemetry=settings.values.telemetry,
             on_finish=settings.values.interface.on_finish,
@@ -103,6 +111,8 @@ def equivalent_command(spec: RunSpec) -> list[str]:
         command += ["--time-limit", f"{spec.time_limit:g}"]
     for ignored in spec.ignored_checks:
         command += ["--ignore", ignored]
+    if spec.report_to:
+        command += ["--report-to", ",".join(spec.report_to)]
     named = spec.hyperparameters if spec.preset is None else spec.changed
     for described in describe(registry.get(spec.method).Hyperparameters):
         if described.name in named:

@@ -51,6 +51,7 @@ class RunSpec(BaseModel):
     cache: Cache = Cache()
     checkpoints: Checkpoints = Checkpoints()
     guards: Guards = Guards()
+    report_to: list[str] = Field(default_factory=list, description="experiment trackers")
     queue: Queue = Queue()
     telemetry: Telemetry = Telemetry()
     on_finish: list[str] = Field(

@@ -10,10 +10,13 @@ from nli_console.record.evidence import Evidence, Final, Result, attempt_numbers
 from nli_console.record.files import read_json_or_none
 from nli_console.record.glance import begin_of, last_record, last_steps
 from nli_console.record.labels import Labels
-from nli_console.record.layout import CURVE, METRICS, OWNER, AttemptLayout, RunLayout
+from nli_console.record.layout import CURVE, GUARDS, METRICS, OWNER, AttemptLayout, RunLayout
+from nli_console.record.samples import Guard, guard_of
 from nli_console.record.spec import SPEC_VERSION
 from nli_console.record.state import RunState, State
 from nli_console.text import clean_line
+
+_GUARDS_READ = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,7 @@ class RunSummary:
 
     Times are seconds since the epoch; ``seconds`` sums the attempts, the running one included. ``loss`` is
     the last step's while the run is live, afterwards the mean of its last block of at most 256 steps.
+    ``guards`` are the warnings of the latest attempt that are active, or were when it ended.
     ``newer`` says that a later version of the console wrote it.
     """
 
@@ -56,6 +60,7 @@ class RunSummary:
     peak_memory_bytes: int | None = None
     accuracy: Mapping[str, Accuracy] = field(default_factory=dict)
     selection_accuracy: Accuracy | None = None
+    guards: tuple[Guard, ...] = ()
     tags: tuple[str, ...] = ()
     pinned: bool = False
     notes: str = ""
@@ -97,6 +102,10 @@ class RunSummary:
             "peak_memory_bytes": self.peak_memory_bytes,
             "accuracy": {split: _accuracy_json(value) for split, value in self.accuracy.items()},
             "selection_accuracy": _accuracy_json(self.selection_accuracy),
+            "guards": [
+                {"id": guard.id, "severity": guard.severity, "message": guard.message, "step": guard.step}
+                for guard in self.guards
+            ],
             "tags": list(self.tags),
             "pinned": self.pinned,
             "notes": self.notes,
@@ -161,6 +170,7 @@ def summarise(
         peak_memory_bytes=max((peak for peak in peaks if peak is not None), default=None),
         accuracy=_accuracies(last.final),
         selection_accuracy=accuracy_of(last.final.get("selection_accuracy")),
+        guards=_guards(places[-1]) if places else (),
         tags=labels.tags,
         pinned=labels.pinned,
         notes=labels.notes,
@@ -272,6 +282,13 @@ def _accuracies(final: Mapping[str, Any]) -> dict[str, Accuracy]:
         for split, value in recorded.items()
         if (accuracy := accuracy_of(value)) is not None
     }
+
+
+def _guards(attempt: AttemptLayout) -> tuple[Guard, ...]:
+    recorded = (read_json_or_none(attempt.at(GUARDS)) or {}).get("active")
+    if not isinstance(recorded, list):
+        return ()
+    return tuple(guard_of(guard) for guard in recorded[:_GUARDS_READ] if isinstance(guard, dict))
 
 
 def _accuracy_json(value: Accuracy | None) -> dict[str, Any] | None:

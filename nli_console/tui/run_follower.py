@@ -4,6 +4,7 @@ import time
 
 from nli_console.errors import ConsoleError
 from nli_console.record.curve import Block
+from nli_console.record.evaluation import SplitReport, read_reports
 from nli_console.record.files import folder_size
 from nli_console.record.layout import RunLayout
 from nli_console.record.live import LiveRun
@@ -30,6 +31,8 @@ class RunFollower:
         self._spec: RunSpec | None = None
         self._size: int | None = None
         self._sized = 0.0
+        self._reports: tuple[SplitReport, ...] = ()
+        self._reported = 0
         self._last: Block | None = None
         self._shown = False
 
@@ -48,6 +51,7 @@ class RunFollower:
                 break
         if self._spec is None:
             self._spec = self._load_spec()
+        self._read_reports()
         if self._size is None or (time.monotonic() - self._sized > _SIZE_EVERY and not ended):
             before, self._size = self._size, folder_size(self._layout.path)
             self._sized = time.monotonic()
@@ -74,6 +78,12 @@ class RunFollower:
         except ConsoleError:
             return None
 
+    def _read_reports(self) -> None:
+        """Read the reports again when one was added; each is written before its evaluation is recorded."""
+        reported = sum(point.purpose == "final" for point in self._live.evals)
+        if reported != self._reported:
+            self._reported, self._reports = reported, read_reports(self._layout)
+
     def _view(self) -> RunView:
         live = self._live
         throughput, eta = live.throughput, live.eta
@@ -83,6 +93,7 @@ class RunFollower:
             loss=self._loss.copy(),
             learning_rate=self._rate.copy(),
             evaluations=tuple(live.evals),
+            reports=self._reports,
             guards=tuple(live.guards),
             phase=self._phase(),
             start=live.start,

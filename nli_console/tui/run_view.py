@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from nli_console.record.evaluation import SplitReport
 from nli_console.record.samples import EvalPoint, Guard, Phase, Start, SystemSample
 from nli_console.record.spec import RunSpec
 from nli_console.tui.widgets.buckets import Buckets
@@ -21,6 +22,7 @@ class RunView:
     loss: Buckets = field(default_factory=Buckets)
     learning_rate: Buckets = field(default_factory=Buckets)
     evaluations: Sequence[EvalPoint] = ()
+    reports: Sequence[SplitReport] = ()
     guards: Sequence[Guard] = ()
     phase: Phase | None = None
     start: Start | None = None

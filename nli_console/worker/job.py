@@ -34,6 +34,7 @@ from nli_console.worker.models import (
 from nli_console.worker.scorer import Rows, Scorer
 from nli_console.worker.selection import Selection
 from nli_console.worker.tokenise import Tokeniser
+from nli_console.worker.trackers import Trackers
 from nli_console.worker.train import NliTrainer, StepCount, make_trainer
 
 _GIB = 1024**3
@@ -147,6 +148,9 @@ class Job:
             callback,
             count,
         )
+        trackers = Trackers(self._spec.report_to, self._attempt.guards, self._spec.id, self._layout.path)
+        trainer.add_callback(trackers)
+        self._recorder.on_evaluation = trackers.evaluated
         try:
             self._train(trainer, resumed, sealer)
             self._stop.check()
@@ -157,6 +161,7 @@ class Job:
                 scorer.report(name, rows)
         finally:
             figures.peak_memory_bytes = memory.peak_bytes()
+            trackers.close()
         return early
 
     def clean_up(self) -> None:

@@ -15,6 +15,9 @@ _PROGRESS_EVERY = 0.5
 class Recorder:
     """Writes every record of an attempt, and computes nothing: figures come in as they were measured.
 
+    Attributes:
+        on_evaluation: called with the fields of each evaluation, once they are recorded.
+
     Raises (on opening and by every method):
         OSError: the disk is full or gone.
     """
@@ -24,6 +27,7 @@ class Recorder:
         self._guards_path = attempt.guards
         self._active_guards: dict[str, dict[str, Any]] = {}
         self._synced = time.monotonic()
+        self.on_evaluation: Callable[[dict[str, Any]], None] | None = None
         self._phase: tuple[str, str | None] | None = None
         self._phase_reported = 0.0
 
@@ -65,6 +69,8 @@ class Recorder:
         """Record one evaluation of one split."""
         self._writer.write("eval", fields)
         self._writer.sync()
+        if self.on_evaluation is not None:
+            self.on_evaluation(fields)
 
     def guard(self, id: str, severity: str, message: str, step: int, active: bool) -> None:
         """Record that something needs attention, or (``active`` false) is over or was only worth a note.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from nli_console.errors import ConsoleError
 from nli_console.methods import registry
+from nli_console.record.evidence import read_final
 from nli_console.record.files import write_json
 from nli_console.record.layout import AttemptLayout, RunLayout
 from nli_console.record.spec_io import load_spec
@@ -74,7 +75,7 @@ def run(run_dir: Path, attempt: int, stop: StopFlag) -> int:
 def _work(attempt: Attempt) -> "tuple[Job, Reason | None]":
     layout, recorder, stop = attempt.layout, attempt.recorder, attempt.stop
     spec = load_spec(layout)
-    attempt.guards.stop_on = frozenset(spec.guards.stop_on)
+    attempt.guards.stop_on = frozenset(spec.guards.stop_on) - _heeded(attempt)
     method = registry.get(spec.method)
     hyperparameters = method.Hyperparameters.model_validate(spec.hyperparameters)
     layout.checkpoints.mkdir(mode=0o700, exist_ok=True)
@@ -91,6 +92,13 @@ def _work(attempt: Attempt) -> "tuple[Job, Reason | None]":
     stop.check()
     job = Job(attempt, spec, method, hyperparameters, folder)
     return job, job.run()
+
+
+def _heeded(attempt: Attempt) -> set[str]:
+    """Guards that stopped an earlier attempt: who resumes it knows, and wants it to go on."""
+    earlier = (read_final(attempt.layout.attempt(number)) for number in range(1, attempt.number))
+    reasons = (final.reason for final in earlier if final is not None and final.reason is not None)
+    return {reason.detail.partition(":")[0] for reason in reasons if reason.code == "guard"}
 
 
 def _one_device() -> None:

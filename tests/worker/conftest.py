@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,6 +82,7 @@ def submitted(tmp_path: Path, model_folder: Callable[[str], Path], corpus: Path)
         seed: int = 1,
         checkpoints: Checkpoints = Checkpoints(),  # noqa: B008  # frozen
         guards: Guards = Guards(),  # noqa: B008  # frozen
+        report_to: Sequence[str] = (),
         **hyperparameters: Any,
     ) -> Run:
         nonlocal count
@@ -101,6 +102,7 @@ def submitted(tmp_path: Path, model_folder: Callable[[str], Path], corpus: Path)
             cache_dir=str(tmp_path / "cache"),
             checkpoints=checkpoints,
             guards=guards,
+            report_to=list(report_to),
         )
         return Run(submit(tmp_path / "runs", spec))
 

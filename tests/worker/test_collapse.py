@@ -142,3 +142,13 @@ def test_a_guard_that_is_to_stop_the_run_does_and_leaves_a_checkpoint(trained: C
     assert final["step"] == run.records("train")[-1]["step"] == first["step"]
     assert f"checkpoint-{final['step']}" in run.checkpoints()
     assert final["accuracy"] == {}
+
+
+@pytest.mark.slow
+def test_who_resumes_a_run_that_a_guard_stopped_wants_it_to_go_on(trained: Callable[..., Run]) -> None:
+    run = trained("collapsed", guards=Guards(stop_on=["constant_logits"]))
+    assert run.attempt(1)["reason"]["code"] == "guard"
+    final = run.attempt(2)
+    assert final["completed"]
+    raised = {record["id"] for record in run.records("guard", 2) if record["active"]}
+    assert "constant_logits" in raised

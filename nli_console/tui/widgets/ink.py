@@ -1,7 +1,8 @@
 """Lines of coloured text without markup: what every own widget draws with.
 
 A line is a sequence of ``(text, ink)``; an ink is a word such as ``muted`` or ``bold state-running`` that the
-theme gives a colour. Text is never parsed, so no name, path or log line can become a style or a link.
+theme gives a colour; a word such as ``on-heat-3`` gives a background. Text is never parsed, so no name, path
+or log line can become a style or a link.
 """
 
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ Span = tuple[str, str]
 Line = Sequence[Span]
 
 _ATTRIBUTES = ("bold", "underline")
+_ON = "on-"
 _styles: dict[tuple[str, str, str], Style] = {}
 
 
@@ -30,11 +32,14 @@ def ink_style(widget: Widget, ink: str, background: str = "") -> Style:
         return style
     variables = widget.app.theme_variables
     words = ink.split()
-    colour = next((word for word in words if word not in _ATTRIBUTES), "foreground")
+    under = next((word.removeprefix(_ON) for word in words if word.startswith(_ON)), background)
+    colour = next(
+        (word for word in words if word not in _ATTRIBUTES and not word.startswith(_ON)), "foreground"
+    )
     value = variables.get(colour, variables.get("foreground"))
     style = Style(
         color=value if value is not None and value.startswith("#") else None,
-        bgcolor=variables.get(background) if background else None,
+        bgcolor=variables.get(under) if under else None,
         bold="bold" in words or None,
         underline="underline" in words or None,
     )

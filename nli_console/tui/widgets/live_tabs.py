@@ -1,4 +1,4 @@
-"""The pages behind the overview of a run: evaluations, log and settings, as lines for a width."""
+"""The log and the settings of a run, as lines for a width."""
 
 from collections.abc import Sequence
 
@@ -6,56 +6,9 @@ from nli_console.record.store import RunSummary
 from nli_console.text import UNKNOWN, clean_line, format_bytes, format_count, format_duration, format_number
 from nli_console.tui.run_view import RunView
 from nli_console.tui.symbols import Symbols
-from nli_console.tui.widgets.ink import Line, Span, fit_left, shorten
-from nli_console.tui.widgets.live_text import split_name
+from nli_console.tui.widgets.ink import Line
 from nli_console.tui.widgets.run_columns import format_moment
 from nli_console.tui.widgets.scroll_lines import field, heading, wrap
-
-_EVALUATION = (
-    ("step", 8),
-    ("split", 12),
-    ("accuracy", 9),
-    ("interval", 15),
-    ("rows", 8),
-    ("loss", 8),
-    ("took", 9),
-)
-
-
-def evaluation_lines(run: RunSummary, view: RunView, width: int, symbols: Symbols) -> list[Line]:
-    """Every evaluation, the newest first; the final ones stand out."""
-    if not view.evaluations:
-        said = "No evaluation yet." if run.state.state.live else "This run was never evaluated."
-        return [[(said, "muted")]]
-    columns = list(_EVALUATION)
-    while len(columns) > 3 and sum(size + 2 for _, size in columns) > width:
-        columns.pop()
-    lines: list[Line] = [_cells([(title, title, "muted") for title, _ in columns], dict(columns))]
-    for held in reversed(view.evaluations):
-        final = held.purpose == "final"
-        ink = "bright" if final else "foreground"
-        interval = UNKNOWN
-        if held.low is not None and held.high is not None:
-            interval = f"{100 * held.low:.1f} {symbols.to} {100 * held.high:.1f} %"
-        values = {
-            "step": f"{held.step:,}",
-            "split": split_name(held.split),
-            "accuracy": f"{100 * held.accuracy:.2f} %",
-            "interval": interval,
-            "rows": format_count(held.n),
-            "loss": format_number(held.loss),
-            "took": format_duration(held.seconds),
-        }
-        cells = [(title, values[title], f"bold {ink}" if final else ink) for title, _ in columns]
-        lines.append(_cells(cells, dict(columns)))
-    return lines
-
-
-def _cells(cells: Sequence[tuple[str, str, str]], sizes: dict[str, int]) -> list[Span]:
-    return [
-        ((shorten if title == "split" else fit_left)(text, sizes[title]) + "  ", ink)
-        for title, text, ink in cells
-    ]
 
 
 def log_lines(view: RunView, width: int, last: int | None = None) -> list[Line]:

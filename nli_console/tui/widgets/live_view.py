@@ -12,8 +12,9 @@ from nli_console.tui.run_view import RunView
 from nli_console.tui.symbols import Symbols
 from nli_console.tui.widgets.buckets import Buckets
 from nli_console.tui.widgets.chart import LineChart
+from nli_console.tui.widgets.evaluation_page import evaluation_lines
 from nli_console.tui.widgets.ink import Line
-from nli_console.tui.widgets.live_tabs import evaluation_lines, log_lines, setting_lines
+from nli_console.tui.widgets.live_tabs import log_lines, setting_lines
 from nli_console.tui.widgets.live_text import accuracy_reading, compact_readings, header, readings
 from nli_console.tui.widgets.painted import Lines
 from nli_console.tui.widgets.raster import Mark

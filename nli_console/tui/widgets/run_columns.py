@@ -43,8 +43,13 @@ def headline_accuracy(run: RunSummary) -> tuple[float, float | None, float | Non
 
 
 def _state(run: RunSummary, symbols: Symbols) -> Span:
+    """The state, with a mark behind it where the worker warns of something."""
     state = run.state.state
-    return f"{symbols.states.get(state, '?')} {state.value}", f"state-{state.value}"
+    text = f"{symbols.states.get(state, '?')} {state.value}"
+    if not run.guards:
+        return text, f"state-{state.value}"
+    bad = any(guard.severity == "error" for guard in run.guards)
+    return f"{text} {symbols.error if bad else symbols.warning}", "error" if bad else "warning"
 
 
 def _accuracy(run: RunSummary, symbols: Symbols) -> Span:
@@ -152,12 +157,13 @@ def cell_text(column: RunColumn, text: str, width: int) -> str:
 
 
 def haystack(run: RunSummary) -> str:
-    """What a filter searches: every column as it is shown or stored, the id, the data, tags and notes."""
+    """What a filter searches: every column as shown or stored, id, data, tags, notes and warnings."""
     held = headline_accuracy(run)
     accuracy = "" if held is None else format_accuracy(*held)
     return (
         f"{run.state.state.value} {run.name} {run.id} {run.method} {run.model} {run.data} {accuracy} "
-        f"{run.trainable_parameters or ''} {' '.join(run.tags)} {run.notes}"
+        f"{run.trainable_parameters or ''} {' '.join(run.tags)} {run.notes} "
+        f"{' '.join(f'{guard.severity} {guard.id}' for guard in run.guards)}"
     ).casefold()
 
 
