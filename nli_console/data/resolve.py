@@ -151,7 +151,8 @@ def _means_path(value: str, base: Path) -> bool:
 
 def _close(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name[:200], list(known), n=2)
-    return f"; did you mean {' or '.join(clean_line(word) for word in close)}?" if close else ""
+    quoted = (f'"{clean_line(word)}"' for word in close)
+    return f"; did you mean {' or '.join(quoted)}?" if close else ""
 
 
 def _model_folder(name: str, path: Path) -> str:

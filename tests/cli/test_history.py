@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.support.fake_reports import write_guards, write_report
 from tests.support.fake_runs import make_run
 
 
@@ -105,3 +106,26 @@ def test_an_ambiguous_beginning_lists_the_candidates(place):
     assert result.code == 2
     assert first.id in result.err
     assert second.id in result.err
+
+
+def test_show_draws_the_report_of_a_split(place):
+    layout = make_run(place.runs_dir, "finished", steps=10)
+    write_report(layout)
+    text = place.call("show", layout.id).out
+    assert "always entailment gets 35.4 %" in text
+    rows = [line.split() for line in text.splitlines()]
+    assert ["fiction", "85.1", "±", "1.6", "%", "1,973"] in rows
+    assert ["5-0", "94.8", "±", "0.6", "%", "5,800"] in rows
+    assert ["entailment", "89.3", "%", "86.2", "%", "87.7", "%", "3,479", "3,000", "400", "79"] in rows
+    shown = place.call("show", layout.id, "--json").json
+    assert shown["evaluation"]["validation_matched"]["confusion"][0] == [3000, 400, 79]
+
+
+def test_warnings_of_the_worker_stand_in_list_show_and_json(place):
+    layout = make_run(place.runs_dir, "finished", steps=10)
+    write_guards(layout, ("constant_logits", "error", "the logits do not depend on the input"))
+    assert "finished (1 warning)" in place.call("list").out
+    assert "[constant_logits] the logits do not depend on the input" in place.call("show", layout.id).out
+    assert "[constant_logits] the logits do not depend on the input" in place.call("watch", layout.id).out
+    (guard,) = place.call("list", "--json").json[0]["guards"]
+    assert (guard["id"], guard["severity"], guard["step"]) == ("constant_logits", "error", 12)

@@ -65,6 +65,19 @@ def test_every_option_of_a_run_is_recorded(place):
     assert (values["use_dora"], values["select_best"], values["schedule"]) == (True, False, "cosine")
 
 
+def test_trackers_come_from_the_option_or_the_settings(place):
+    assert plan(place, "lora")["report_to"] == []
+    named = plan(place, "lora", "--report-to", "mlflow, wandb")
+    assert named["report_to"] == ["mlflow", "wandb"]
+    assert plan(place, *named["provenance"]["command"][2:])["report_to"] == ["mlflow", "wandb"]
+    settings = place.folder / "settings.toml"
+    content = settings.read_text()
+    assert "[defaults]\n" in content
+    settings.write_text(content.replace("[defaults]\n", '[defaults]\nreport_to = ["tensorboard"]\n'))
+    assert plan(place, "lora")["report_to"] == ["tensorboard"]
+    assert plan(place, "lora", "--report-to", "none")["report_to"] == []
+
+
 def test_the_recorded_command_asks_for_the_same_again(place):
     first = plan(
         place, "lora", "--use-dora", "--lora-r", "4", "--name", "two words", "--target-modules", "query"
@@ -94,6 +107,11 @@ def test_the_recorded_command_asks_for_the_same_again(place):
         (["--preset", "papper"], 'preset "papper" does not exist'),
         (["--model", "./nowhere"], "nowhere"),
         (["--data", "./nowhere"], "nowhere"),
+        (
+            ["--report-to", "wandbb"],
+            '--report-to wandbb: no tracker is called "wandbb"; did you mean "wandb"?',
+        ),
+        (["--report-to", "none,wandb"], "none excludes the others"),
         (["--detach", "--watch"], "--detach and --watch contradict each other"),
     ],
 )

@@ -41,7 +41,7 @@ def test_a_folder_becomes_absolute(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("robreta-large", "did you mean roberta-large"),
+        ("robreta-large", 'did you mean "roberta-large"'),
         ("./missing", "there is no folder"),
         ("models/missing", "there is no folder"),
         ("/nowhere/at/all", "there is no folder"),

@@ -13,6 +13,7 @@ from nli_console.record.labels import update_labels
 from nli_console.record.layout import RunLayout
 from nli_console.record.state import State
 from nli_console.record.store import RunSummary, Store
+from tests.support.fake_reports import write_guards
 from tests.support.fake_runs import FakeState, grow, make_run
 
 
@@ -268,3 +269,21 @@ def test_the_newest_runs_can_be_had_first(tmp_path):
     assert [run.id for run in rest.added] == ["run-2", "run-1", "run-0"]
     assert not rest.changed
     assert not rest.removed
+
+
+def test_the_warnings_of_the_latest_attempt_are_in_the_history_until_they_are_taken_back(
+    tmp_path: Path,
+) -> None:
+    layout = make_run(tmp_path, "running", steps=40, attempts=2)
+    write_guards(layout, ("one_class", "warning", "of an attempt that is over"), attempt=1)
+    store = Store(tmp_path)
+    store.refresh()
+    assert only(store).guards == ()
+    write_guards(layout, ("one_class", "warning", "97 % are \x1b[31mneutral"), attempt=2)
+    store.refresh()
+    (guard,) = only(store).guards
+    assert (guard.id, guard.severity) == ("one_class", "warning")
+    assert "\x1b" not in guard.message
+    write_guards(layout, attempt=2)
+    store.refresh()
+    assert only(store).guards == ()

@@ -15,6 +15,7 @@ from nli_console.tui.app import ConsoleApp
 from nli_console.tui.screens.confirm import Confirm
 from nli_console.tui.screens.runs import RunsScreen
 from nli_console.tui.widgets.key_bar import KeyBar
+from tests.support.fake_reports import write_guards, write_report
 from tests.support.fake_runs import grow, make_run
 
 HOSTILE = "[/red] [@click=app.exit]x[/] \x1b[2J\x1b]0;title\x07 \u202edlrow"
@@ -150,6 +151,19 @@ async def test_pages_show_evaluations_log_and_settings(root: Path) -> None:
         assert "size on disk" in screen_text(app)
         await pilot.press("left_square_bracket", "left_square_bracket", "left_square_bracket")
         await until(pilot, lambda: "smoothed" in screen_text(app))
+
+
+async def test_the_evaluation_page_draws_the_report_and_the_table_marks_a_warning(root: Path) -> None:
+    run = make_run(root, "finished", steps=80)
+    write_report(run)
+    write_guards(run, ("at_majority", "warning", "no better than a constant"))
+    app = console(root)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await shown(pilot, run)
+        await pilot.press("right_square_bracket")
+        await until(pilot, lambda: "Gold label (row)" in screen_text(app))
+        assert "telephone" in screen_text(app)
+        assert "✓ finished ▲" in screen_text(app)
 
 
 async def test_the_log_page_stays_at_the_end_until_it_is_scrolled(root: Path) -> None:

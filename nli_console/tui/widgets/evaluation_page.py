@@ -132,19 +132,20 @@ def _bar(held: Accuracy, width: int, symbols: Symbols) -> list[Span]:
 
 def _confusion(report: SplitReport, width: int) -> list[Line]:
     """Shares of each gold label's rows, the hotter the larger; counts beside them where there is room."""
-    labels, name = report.labels, min(max(map(len, report.labels)), _NAME)
+    labels, longest = report.labels, min(max(map(len, report.labels)), _NAME)
+    name = max(min(longest, width - 1 - len(labels) * (_SHARE + 2)), 4)
     counted = name + 1 + len(labels) * (_SHARE + _COUNT + 2) <= width
     cell = _SHARE + 1 + (_COUNT if counted else 0)
     lines: list[Line] = [
         [
             (" " * (name + 1), "muted"),
-            *((fit_left(label, cell) + " ", LABEL_INKS.get(label, "muted")) for label in labels),
+            *((fit_left(label[:cell], cell) + " ", LABEL_INKS.get(label, "muted")) for label in labels),
         ]
     ]
     for label, row in zip(labels, report.confusion, strict=True):
         figures = report.per_class.get(label)
         rows = figures.n if figures is not None and figures.n else sum(row)
-        spans: list[Span] = [(shorten(label, name) + " ", LABEL_INKS.get(label, "foreground"))]
+        spans: list[Span] = [(label[:name].ljust(name) + " ", LABEL_INKS.get(label, "foreground"))]
         for count in row:
             share = count / rows if rows else 0.0
             heat = 1 + sum(share >= border for border in _HEAT)
