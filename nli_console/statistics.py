@@ -1,6 +1,7 @@
-"""Intervals for measured shares. Pure arithmetic."""
+"""Intervals for measured shares, and the spread over runs. Pure arithmetic."""
 
-from math import sqrt
+from collections.abc import Sequence
+from math import fsum, sqrt
 
 NORMAL_95 = 1.959963984540054
 """Two-sided 95 % quantile of the standard normal distribution."""
@@ -22,3 +23,16 @@ def wilson(correct: int, n: int, z: float = NORMAL_95) -> tuple[float, float]:
     low = 0.0 if correct == 0 else max(0.0, (centre - spread) / scale)
     high = 1.0 if correct == n else min(1.0, (centre + spread) / scale)
     return low, high
+
+
+def mean(values: Sequence[float]) -> float:
+    """The arithmetic mean of at least one value."""
+    return fsum(values) / len(values)
+
+
+def sample_deviation(values: Sequence[float]) -> float | None:
+    """The standard deviation of a sample, with n - 1 in the denominator; ``None`` for a single value."""
+    if len(values) < 2:
+        return None
+    centre = mean(values)
+    return sqrt(fsum((value - centre) ** 2 for value in values) / (len(values) - 1))

@@ -91,3 +91,9 @@ def format_accuracy(value: float | None, low: float | None = None, high: float |
     if low is None or high is None:
         return f"{100 * value:.1f} %"
     return f"{100 * value:.1f} ± {50 * (high - low):.1f} %"
+
+
+def format_spread(mean: float, deviation: float | None, runs: int) -> str:
+    """Percent with the sample standard deviation over several runs: ``86.4 ± 0.3 % (3 runs)``."""
+    spread = "" if deviation is None else f" ± {100 * deviation:.1f}"
+    return f"{100 * mean:.1f}{spread} % ({runs} run{'' if runs == 1 else 's'})"

@@ -9,8 +9,7 @@ from cyclopts import Parameter
 
 from nli_console.cli.globals import Globals
 from nli_console.cli.output import note
-from nli_console.record.layout import RunLayout
-from nli_console.record.spec_io import find_run
+from nli_console.record import groups
 from nli_console.settings import LoadedSettings, load_settings, user_folder
 
 
@@ -33,9 +32,9 @@ class Context:
     def user_folder(self) -> Path:
         return user_folder()
 
-    def find(self, prefix: str) -> RunLayout:
-        """The run with this id, unique prefix of an id, or name."""
-        return find_run(self.runs_dir, prefix)
+    def find(self, text: str) -> groups.Found:
+        """The run or group of runs with this id, unique beginning of an id, or name."""
+        return groups.find(self.runs_dir, text)
 
     def notice(self) -> None:
         """Say on stderr when no settings file was found, before something is started by its defaults."""

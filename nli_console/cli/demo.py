@@ -8,6 +8,7 @@ from nli_console.cli.entry import open_console
 from nli_console.cli.output import say
 from nli_console.cli.watch import follow
 from nli_console.record.compose import Draft, compose
+from nli_console.record.groups import Found, grouped
 from nli_console.record.spec_io import submit
 from nli_console.record.store import Store
 from nli_console.supervisor.launch import launch
@@ -31,9 +32,9 @@ def demo(*, context: Ctx) -> int:
     launch(layout, context.settings.values.launch.survive_logout)
     if sys.stdin.isatty() and sys.stdout.isatty():
         return open_console(context.globals, select=layout.id)
-    code = follow(layout, owner=True)
+    code = follow(Found((layout,)), owner=True)
     store = Store(context.runs_dir)
     store.refresh()
     say()
-    say(history.history_table(store.runs))
+    say(history.history_table(grouped(store.runs)))
     return code

@@ -1,5 +1,7 @@
 """What a command ends with."""
 
+from collections.abc import Iterable
+
 from nli_console.record.state import State
 
 OK = 0
@@ -20,3 +22,9 @@ def of_state(state: State) -> int:
     """The exit code of a command that followed a run until nothing more was to come."""
     ended = {State.FINISHED: OK, State.FAILED: FAILED, State.STOPPED: STOPPED}
     return ended.get(state, LOST)
+
+
+def worst(codes: Iterable[int]) -> int:
+    """The exit code of several runs: failed before lost before stopped before finished."""
+    found = set(codes)
+    return next((code for code in (FAILED, LOST, STOPPED) if code in found), OK)

@@ -2,6 +2,7 @@
 
 import shlex
 import time
+from collections.abc import Container, Sequence
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -11,15 +12,16 @@ from nli_console.cli.options import Json, Run
 from nli_console.cli.output import pairs, say, say_json, table
 from nli_console.errors import ConsoleError
 from nli_console.methods.fields import format_value
-from nli_console.record.evaluation import REPORTED, SplitReport, read_reports
+from nli_console.record.evaluation import SplitReport, read_reports
 from nli_console.record.evidence import gather
+from nli_console.record.groups import Group, Spread, grouped, make_group, runs_of
 from nli_console.record.labels import read_labels
 from nli_console.record.layout import RunLayout
 from nli_console.record.spec import RunSpec
 from nli_console.record.spec_io import load_spec
 from nli_console.record.state import State, derive
 from nli_console.record.store import Accuracy, RunSummary, Store
-from nli_console.record.summary import summarise
+from nli_console.record.summary import headline_split, summarise
 from nli_console.supervisor.reap import record_ends
 from nli_console.text import (
     UNKNOWN,
@@ -28,8 +30,12 @@ from nli_console.text import (
     format_count,
     format_duration,
     format_number,
+    format_spread,
 )
 
+SPREAD_NOTE = (
+    "± of one run is the 95 % interval of its accuracy; of several runs it is the sample standard deviation."
+)
 HEADER = ("ID", "NAME", "STATE", "ACCURACY", "TRAINABLE", "TIME", "PEAK MEMORY", "STARTED")
 
 
@@ -39,43 +45,53 @@ def list_runs(
         list[State] | None, Parameter(negative="", help="only runs in this state; may be given several times")
     ] = None,
     method: Annotated[str | None, Parameter(help="only runs of this method")] = None,
-    limit: Annotated[int, Parameter(help="at most this many, newest first; 0 means all")] = 0,
+    limit: Annotated[
+        int, Parameter(help="at most this many lines (with --json: runs), newest first; 0 means all")
+    ] = 0,
+    members: Annotated[bool, Parameter(negative="", help="also the runs of each group, below it")] = False,
     json: Json = False,
     context: Ctx,
 ) -> None:
-    """List the runs, newest first."""
+    """List the runs, newest first; runs that were launched together are one line."""
     store = Store(context.runs_dir)
     record_ends(store.refresh().added)
     runs = [
         run for run in store.runs if (not state or run.state.state in state) and method in (None, run.method)
     ]
-    if limit > 0:
-        runs = runs[:limit]
     if json:
-        say_json([run.to_json() for run in runs])
+        say_json([run.to_json() for run in (runs[:limit] if limit > 0 else runs)])
     elif runs:
-        say(history_table(runs))
+        chosen = {run.id for run in runs}
+        lines = [line for line in grouped(store.runs) if any(run.id in chosen for run in runs_of(line))]
+        say(history_table(lines[:limit] if limit > 0 else lines, chosen if members else ()))
     elif store.runs:
         say("no run fits; `nli-console list` shows all")
     else:
         say(f"no runs in {context.runs_dir} yet; start one: nli-console demo, or nli-console run METHOD")
 
 
-def history_table(runs: list[RunSummary]) -> str:
-    """The history as a table, a line per run."""
-    return table(HEADER, [_row(run) for run in runs], right=(3, 4, 5, 6))
+def history_table(lines: Sequence[RunSummary | Group], members: Container[str] = ()) -> str:
+    """The history as a table: a line per run or group, and below a group those of its runs in ``members``."""
+    rows: list[tuple[str, ...]] = []
+    for line in lines:
+        rows.append(_row(line))
+        if isinstance(line, Group):
+            rows += [_row(run, mark="└ ") for run in line.runs if run.id in members]
+    text = table(HEADER, rows, right=(3, 4, 5, 6))
+    return f"{text}\n\n{SPREAD_NOTE}" if any(isinstance(line, Group) for line in lines) else text
 
 
-def _row(run: RunSummary) -> tuple[str, ...]:
-    started = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.started)) if run.started else UNKNOWN
+def _row(line: RunSummary | Group, mark: str = "") -> tuple[str, ...]:
+    started = time.strftime("%Y-%m-%d %H:%M", time.localtime(line.started)) if line.started else UNKNOWN
+    several = isinstance(line, Group)
     return (
-        run.id,
-        run.name,
-        _state(run),
-        accuracy_text(headline(run)),
-        format_count(run.trainable_parameters),
-        format_duration(run.seconds),
-        format_bytes(run.peak_memory_bytes),
+        f"{mark}{line.id}",
+        line.name,
+        line.state_summary if several else _state(line),
+        spread_text(line.headline) if several else accuracy_text(headline(line)),
+        format_count(line.trainable_parameters),
+        format_duration(line.seconds),
+        format_bytes(line.peak_memory_bytes),
         started,
     )
 
@@ -87,15 +103,18 @@ def _state(run: RunSummary) -> str:
 
 def headline(run: RunSummary) -> Accuracy | None:
     """The accuracy that stands for a run: on ``validation_matched`` if there, else the first reported."""
-    for split in (*REPORTED, *sorted(run.accuracy)):
-        if split in run.accuracy:
-            return run.accuracy[split]
-    return None
+    split = headline_split(run.accuracy)
+    return None if split is None else run.accuracy[split]
 
 
 def accuracy_text(accuracy: Accuracy | None) -> str:
     """``86.4 ± 0.7 %``."""
     return UNKNOWN if accuracy is None else format_accuracy(accuracy.value, accuracy.low, accuracy.high)
+
+
+def spread_text(spread: Spread | None) -> str:
+    """``86.4 ± 0.3 % (3 runs)``."""
+    return UNKNOWN if spread is None else format_spread(spread.mean, spread.deviation, spread.runs)
 
 
 def read_run(layout: RunLayout) -> RunSummary:
@@ -107,8 +126,12 @@ def read_run(layout: RunLayout) -> RunSummary:
 
 
 def show(run: Run, *, json: Json = False, context: Ctx) -> None:
-    """Show a run: state, results, and everything that was asked for."""
-    layout = context.find(run)
+    """Show a run: state, results, and everything that was asked for; or the runs of a group."""
+    found = context.find(run)
+    if found.group is not None:
+        show_group(make_group([read_run(layout) for layout in found.layouts]), json=json)
+        return
+    (layout,) = found.layouts
     summary = read_run(layout)
     try:
         spec = load_spec(layout)
@@ -131,6 +154,33 @@ def show(run: Run, *, json: Json = False, context: Ctx) -> None:
         say(pairs(hyperparameter_lines(spec)))
 
 
+def show_group(group: Group, *, json: bool) -> None:
+    """A group: where its runs stand, mean and standard deviation per split, and the runs themselves."""
+    if json:
+        say_json(group.to_json())
+        return
+    lines: list[tuple[str, object]] = [
+        ("group", group.id),
+        ("name", group.name),
+        ("state", group.state_summary),
+        ("method", group.method),
+        ("model", group.model),
+        ("data", group.data),
+        ("preset", group.runs[0].preset or "none"),
+        ("seeds", ", ".join(UNKNOWN if seed is None else str(seed) for seed in group.seeds)),
+    ]
+    lines += [(split, spread_text(spread)) for split, spread in group.accuracy.items()]
+    lines += [
+        ("trainable", format_count(group.trainable_parameters)),
+        ("time", f"{format_duration(group.seconds)} together"),
+        ("peak memory", format_bytes(group.peak_memory_bytes)),
+    ]
+    say(pairs(lines))
+    say()
+    say(history_table(group.runs))
+    say(f"\n{SPREAD_NOTE}\nOne of them in full: nli-console show ID")
+
+
 def _lines(run: RunSummary) -> list[tuple[str, object]]:
     progress = UNKNOWN if run.step is None else f"{run.step:,} of {format_count(run.total_steps)}"
     lines: list[tuple[str, object]] = [
@@ -139,6 +189,7 @@ def _lines(run: RunSummary) -> list[tuple[str, object]]:
         ("state", run.state.state.value),
         ("reason", run.reason),
         *((guard.severity or "warning", f"[{guard.id}] {guard.message}") for guard in run.guards),
+        ("group", run.group or ""),
         (
             "started",
             time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.started)) if run.started else UNKNOWN,

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from nli_console.errors import ConsoleError
 
 Json = Annotated[bool, Parameter(negative="", help="print JSON and nothing else on stdout")]
-Run = Annotated[str, Parameter(help="id of a run, a unique beginning of one, or its name")]
+Run = Annotated[str, Parameter(help="id of a run or group, a unique beginning of one, or its name")]
 
 _DURATION = re.compile(
     r"(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m(?:in)?)?(?:(\d+(?:\.\d+)?)s?)?"

@@ -1,8 +1,8 @@
 """``nli-console run METHOD``: a command per method, its options made from the method's hyperparameters."""
 
 import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from cyclopts import App, Group, Parameter
@@ -19,10 +19,13 @@ from nli_console.methods import presets, registry
 from nli_console.methods.base import Method, TrainingHyperparameters
 from nli_console.methods.fields import FieldDescription, describe, require
 from nli_console.methods.presets import Preset
-from nli_console.record.compose import Draft, compose
-from nli_console.record.spec_io import submit
+from nli_console.record.compose import Draft, compose, members
+from nli_console.record.groups import Found, make_group
+from nli_console.record.layout import RunLayout
+from nli_console.record.seeds import parse_seeds, repeated
+from nli_console.record.spec import RunSpec
 from nli_console.record.trackers import missing
-from nli_console.supervisor.launch import launch
+from nli_console.supervisor.launch import start_all
 from nli_console.supervisor.preflight import refuse, settled
 
 run_app = App(
@@ -42,6 +45,8 @@ class RunOptions:
     data: _Text = None
     fraction: _Text = None
     seed: _Text = None
+    seeds: _Text = None
+    repeat: _Text = None
     name: _Text = None
     time_limit: _Text = None
     ignore: list[str] | None = None
@@ -64,6 +69,8 @@ _COMMON: dict[str, tuple[Any, str]] = {
     "data": (_Text, "a name from [datasets], a hub id, a folder, a zip or a file (default: as for --model)"),
     "fraction": (_Text, "share of the training rows; > 0, ≤ 1"),
     "seed": (_Text, "seed of sampling, initialisation and order; 0…4294967295"),
+    "seeds": (_Text, "a group of runs that differ in the seed alone, one for each of 1,2,3"),
+    "repeat": (_Text, "the same, for this many seeds that follow one another from --seed on; 1…100"),
     "name": (_Text, "what to call the run"),
     "time_limit": (_Text, "stop with a checkpoint after this time, such as 90 (seconds), 45m or 2h30m"),
     "ignore": (
@@ -78,7 +85,10 @@ _COMMON: dict[str, tuple[Any, str]] = {
     "detach": (bool, "return as soon as the run has started"),
     "watch": (bool, "show its progress (the default); Ctrl-C detaches, twice within 3 s stops"),
     "dry_run": (bool, "check everything, show what would run, and start nothing"),
-    "json": (bool, "print JSON and nothing else on stdout: the ended run, or the spec with --dry-run"),
+    "json": (
+        bool,
+        "print JSON and nothing else on stdout: the ended run or group, or the spec with --dry-run",
+    ),
 }
 
 
@@ -90,33 +100,67 @@ def start(method: Method, given: Mapping[str, Any], options: RunOptions, context
     """
     if options.detach and options.watch:
         raise ConsoleError("--detach and --watch contradict each other; give one of them")
-    spec = compose(make_draft(method, given, options, context), context.settings)
+    draft = make_draft(method, given, options, context)
+    seeds = chosen_seeds(options, draft.seed)
+    spec = compose(replace(draft, seed=seeds[0]), context.settings)
     looked = check(spec.data)
     for sentence in looked.notes:
         note(sentence)
     for sentence in missing(spec.report_to):
         note(sentence)
     if options.dry_run:
+        if len(seeds) > 1:
+            note(f"{len(seeds)} runs, with the seeds {', '.join(map(str, seeds))}; the first of them:")
         return show_plan(spec, full_look(spec, context), as_json=options.json)
     assessment = quick_look(spec, context)
     refuse(assessment)
     note_findings(assessment)
     context.notice()
-    layout = submit(context.runs_dir, settled(spec))
-    try:
-        launch(layout, context.settings.values.launch.survive_logout)
-    except KeyboardInterrupt:
-        note(f"{layout.id} was submitted already; how it is: nli-console show {layout.id}")
-        raise
+    found = start_runs(members(settled(spec), seeds), context)
     if options.detach:
         code = 0
         if not options.json:
-            say(f"{layout.id} has started. Watch it: nli-console watch {layout.id}")
+            runs = "" if found.group is None else f" with {len(seeds)} runs"
+            say(f"{found.id} has started{runs}. Watch it: nli-console watch {found.id}")
     else:
-        code = follow(layout, owner=True, quiet=options.json)
+        code = follow(found, owner=True, quiet=options.json)
     if options.json:
-        say_json(history.read_run(layout).to_json())
+        runs = [history.read_run(layout) for layout in found.layouts]
+        say_json(runs[0].to_json() if found.group is None else make_group(runs).to_json())
     return code
+
+
+def start_runs(specs: Sequence[RunSpec], context: Context) -> Found:
+    """Submit and launch a run, or the runs of a group.
+
+    Raises:
+        ConsoleError: not all could be started.
+    """
+    submitted: list[RunLayout] = []
+    survive = context.settings.values.launch.survive_logout
+    try:
+        start_all(context.runs_dir, specs, survive, submitted.append)
+    except KeyboardInterrupt:
+        if submitted:
+            runs = "" if len(specs) == 1 else f" with {len(submitted) - 1} runs before it"
+            last = submitted[-1].id
+            note(f"{last} was submitted already{runs}; how it is: nli-console show {last}")
+        raise
+    return Found(tuple(submitted), specs[0].group)
+
+
+def chosen_seeds(options: RunOptions, first: int) -> tuple[int, ...]:
+    """The seeds that were asked for; ``first`` is that of a single run, and the first to ``--repeat``.
+
+    Raises:
+        ConsoleError: options that contradict each other, or no seeds.
+    """
+    if options.seeds is None:
+        return (first,) if options.repeat is None else repeated(first, options.repeat)
+    for other, what in ((options.seed, "--seed"), (options.repeat, "--repeat")):
+        if other is not None:
+            raise ConsoleError(f"--seeds and {what} contradict each other; give one of them")
+    return parse_seeds(options.seeds)
 
 
 def make_draft(method: Method, given: Mapping[str, Any], options: RunOptions, context: Context) -> Draft:

@@ -1,9 +1,8 @@
 """``nli-console watch``, and following a run that this command started."""
 
 import sys
-from typing import Annotated
-
-from cyclopts import Parameter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from nli_console.cli import exit_codes, history
 from nli_console.cli.context import Ctx
@@ -12,6 +11,7 @@ from nli_console.cli.options import Run
 from nli_console.cli.progress import Screen
 from nli_console.cli.sight import Sight
 from nli_console.errors import ConsoleError
+from nli_console.record.groups import Found, make_group
 from nli_console.record.layout import RunLayout
 from nli_console.record.state import RunState, State
 from nli_console.record.summary import RunSummary
@@ -27,51 +27,74 @@ BY = "Ctrl-C in nli-console run"
 
 
 def watch(run: Run, *, context: Ctx) -> int:
-    """Follow a run until it ends. Ctrl-C stops watching; the run goes on."""
+    """Follow a run, or the runs of a group, until it ends. Ctrl-C stops watching; the run goes on."""
     return follow(context.find(run))
 
 
-def follow(
-    layout: RunLayout,
-    *,
-    owner: Annotated[bool, Parameter(parse=False)] = False,
-    quiet: bool = False,
-) -> int:
-    """Show a run until it has ended; returns the exit code that its end means.
+@dataclass(frozen=True)
+class Watched:
+    """How watching ended: the summaries of the runs that were seen to their end, and the exit code."""
 
-    With ``owner`` Ctrl-C detaches (exit code 0) and a second press within three seconds stops the run;
+    code: int
+    runs: tuple[RunSummary, ...]
+    interrupted: bool = False
+
+
+def follow(found: Found, *, owner: bool = False, quiet: bool = False) -> int:
+    """Show what was named until it has ended; returns the exit code that its end means.
+
+    With ``owner`` Ctrl-C detaches (exit code 0) and a second press within three seconds stops it;
     without, it only stops watching (130). With ``quiet`` stdout is left alone: all goes to stderr.
     """
+    watched = follow_each(found.layouts, found.id, owner=owner, quiet=quiet)
+    if found.group is not None and not watched.interrupted:
+        group = make_group(watched.runs)
+        lines = [f"{group.id} {group.state_summary}"]
+        lines += [f"  {split}: {history.spread_text(held)}" for split, held in group.accuracy.items()]
+        Screen(sys.stderr if quiet else sys.stdout).message(
+            "\n".join([*lines, f"  all of it: nli-console show {group.id}"])
+        )
+    return watched.code
+
+
+def follow_each(layouts: Sequence[RunLayout], id: str, *, owner: bool, quiet: bool = False) -> Watched:
+    """Show runs one after the other, each until it has ended; ``id`` is what all of them are called.
+
+    Ctrl-C is as in :func:`follow`, for all of them.
+    """
     screen = Screen(sys.stderr if quiet else sys.stdout)
-    sight = Sight(layout)
+    ended: list[RunSummary] = []
     stopping = False
     with Interrupts() as interrupts:
-        while True:
-            state = _look(sight, screen)
-            if _over(state):
-                break
-            if not interrupts.wait(INTERVAL):
-                continue
-            if not owner:
-                screen.message(f"not watching any more; {layout.id} goes on")
-                return exit_codes.INTERRUPTED
-            if stopping or not _stop_wanted(layout, interrupts, screen):
-                return exit_codes.OK
-            stopping = _ask_to_stop(layout, screen)
-        summary = _settled(layout, interrupts)
-    screen.message(_ending(summary, sight))
-    return exit_codes.of_state(summary.state.state)
+        for number, layout in enumerate(layouts, 1):
+            sight = Sight(layout)
+            place = f"{number} of {len(layouts)}: " if len(layouts) > 1 else ""
+            while not _over(_look(sight, screen, place)):
+                if not interrupts.wait(INTERVAL):
+                    continue
+                if not owner:
+                    screen.message(f"not watching any more; {id} goes on")
+                    return Watched(exit_codes.INTERRUPTED, tuple(ended), interrupted=True)
+                if stopping or not _stop_wanted(id, interrupts, screen):
+                    return Watched(exit_codes.OK, tuple(ended), interrupted=True)
+                stopping = _ask_to_stop(layouts[number - 1 :], screen)
+            summary = _settled(layout, interrupts)
+            screen.message(_ending(summary, sight))
+            ended.append(summary)
+    code = exit_codes.worst(exit_codes.of_state(run.state.state) for run in ended)
+    return Watched(code, tuple(ended))
 
 
-def _look(sight: Sight, screen: Screen) -> RunState:
-    """One look; whatever is new is shown."""
+def _look(sight: Sight, screen: Screen, place: str) -> RunState:
+    """One look; whatever is new is shown, after ``place``."""
     sight.refresh()
     for evaluated in sight.new_evaluations():
-        screen.message(evaluated.sentence)
+        screen.message(place + evaluated.sentence)
     if sight.state.state.live:
         for sentence in sight.new_warnings():
-            screen.message(sentence)
-        screen.update(sight.progress())
+            screen.message(place + sentence)
+        progress = sight.progress()
+        screen.update(replace(progress, phase=place + progress.phase))
     return sight.state
 
 
@@ -96,22 +119,24 @@ def _over(state: RunState) -> bool:
     )
 
 
-def _stop_wanted(layout: RunLayout, interrupts: Interrupts, screen: Screen) -> bool:
+def _stop_wanted(id: str, interrupts: Interrupts, screen: Screen) -> bool:
     """After the first Ctrl-C: say how to go on, and wait for a second."""
     screen.message(
-        f"detached; {layout.id} goes on. Ctrl-C again within {SECOND_PRESS:.0f} s stops it.\n"
-        f"  watch it: nli-console watch {layout.id}\n"
-        f"  stop it:  nli-console stop {layout.id}"
+        f"detached; {id} goes on. Ctrl-C again within {SECOND_PRESS:.0f} s stops it.\n"
+        f"  watch it: nli-console watch {id}\n"
+        f"  stop it:  nli-console stop {id}"
     )
     return interrupts.wait(SECOND_PRESS)
 
 
-def _ask_to_stop(layout: RunLayout, screen: Screen) -> bool:
-    try:
-        screen.message(actions.stop(layout, BY))
-    except ConsoleError as error:
-        # It ended in the meantime; the next look will show how.
-        screen.message(str(error))
+def _ask_to_stop(layouts: Sequence[RunLayout], screen: Screen) -> bool:
+    """Stop all of them, the last first: a run that waits must not get the slot of one that leaves."""
+    for layout in reversed(layouts):
+        try:
+            screen.message(actions.stop(layout, BY))
+        except ConsoleError as error:
+            # It ended in the meantime; the next look will show how.
+            screen.message(str(error))
     return True
 
 

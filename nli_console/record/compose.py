@@ -1,7 +1,7 @@
 """From what a person asked for to a complete, checked run spec."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ from nli_console.errors import ConsoleError
 from nli_console.methods import presets, registry
 from nli_console.methods.checks import check_ignored
 from nli_console.methods.fields import describe, option_of, require
+from nli_console.record.groups import GROUP_PREFIX, member_name
 from nli_console.record.labels import NAME_LIMIT
 from nli_console.record.provenance import collect
 from nli_console.record.secrets import scrub, scrub_arguments
@@ -96,6 +97,33 @@ def compose(draft: Draft, settings: LoadedSettings, *, now: float | None = None)
         lines = [_problem(problem["loc"], problem["msg"]) for problem in error.errors(include_url=False)]
         raise ConsoleError("\n".join(lines)) from None
     return spec.model_copy(update={"provenance": _provenance(spec, draft, settings)})
+
+
+def members(spec: RunSpec, seeds: Sequence[int]) -> list[RunSpec]:
+    """``spec`` once per seed, in a group of their own; one seed makes one run and no group.
+
+    Everything but the seed is the same, the choice of training rows included as far as the seed leaves it.
+    """
+    if len(seeds) == 1:
+        return [_member(spec, seeds[0], id=spec.id, name=spec.name)]
+    group = new_id(spec.method, spec.model_name, spec.submitted, prefix=GROUP_PREFIX)
+    made: list[RunSpec] = []
+    for place, seed in enumerate(seeds):
+        id = spec.id
+        while any(id == other.id for other in made):
+            id = new_id(spec.method, spec.model_name, spec.submitted)
+        name = member_name(spec.name, seed)
+        # A millisecond apart, so that the queue and every list keep the order of the seeds.
+        made.append(
+            _member(spec, seed, id=id, name=name, group=group, submitted=spec.submitted + place / 1000)
+        )
+    return made
+
+
+def _member(spec: RunSpec, seed: int, **changes: Any) -> RunSpec:
+    changed = spec.model_copy(update={"seed": seed, **changes})
+    command = scrub_arguments(equivalent_command(changed))
+    return changed.model_copy(update={"provenance": spec.provenance.model_copy(update={"command": command})})
 
 
 def equivalent_command(spec: RunSpec) -> list[str]:

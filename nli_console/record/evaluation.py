@@ -9,10 +9,7 @@ from typing import Any
 from nli_console.record.files import read_json_or_none
 from nli_console.record.layout import RunLayout
 from nli_console.record.samples import number, text, whole
-from nli_console.record.summary import Accuracy
-
-REPORTED = ("validation_matched", "validation_mismatched")
-"""The splits that come first, in this order."""
+from nli_console.record.summary import REPORTED, Accuracy
 
 _SPLITS = 20
 _NAMES = 100

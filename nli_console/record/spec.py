@@ -34,6 +34,10 @@ class RunSpec(BaseModel):
     version: int = SPEC_VERSION
     id: str
     name: str = Field(description="human name: data, never a path")
+    group: str | None = Field(
+        default=None,
+        description="id that the runs launched together share; nothing else of a group is stored",
+    )
     method: str
     hyperparameters: dict[str, Any] = Field(description="complete, as validated by the method")
     changed: dict[str, Any] = Field(default_factory=dict, description="values that differ from the preset's")

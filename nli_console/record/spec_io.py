@@ -7,6 +7,7 @@ import re
 import secrets
 import stat
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -28,12 +29,17 @@ from nli_console.text import clean_line
 _CANDIDATES = 10
 
 
-def new_id(method: str, model_name: str, now: float | None = None) -> str:
+class UnknownRunError(ConsoleError):
+    """No run fits what a person typed."""
+
+
+def new_id(method: str, model_name: str, now: float | None = None, *, prefix: str = "") -> str:
     """An id such as ``20261123-140255-lora-roberta-large-3f2a``: local time, method, model, random hex.
 
     At most 63 characters of ``[a-z0-9-]``, safe as a folder name. ``now`` is in seconds since the epoch.
+    A ``prefix`` tells the ids of other things from those of runs.
     """
-    stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
+    stamp = prefix + time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
     model = _slug(model_name.rstrip("/").rpartition("/")[2])
     middle = f"{_slug(method)}-{model}".strip("-")[: 63 - len(stamp) - 6].strip("-")
     return f"{stamp}-{middle or 'run'}-{secrets.token_hex(2)}"
@@ -151,7 +157,8 @@ def find_run(runs_dir: Path, prefix: str) -> RunLayout:
     The text is compared and never used as a path.
 
     Raises:
-        ConsoleError: when no run or more than one run fits; the candidates are listed.
+        UnknownRunError: when no run fits.
+        ConsoleError: when more than one run fits; the candidates are listed.
     """
     folders = run_folders(runs_dir)
     shown = clean_line(prefix, limit=80)
@@ -163,13 +170,19 @@ def find_run(runs_dir: Path, prefix: str) -> RunLayout:
     if len(fitting) == 1:
         return fitting[0]
     if not fitting:
-        raise ConsoleError(
-            f'no run "{shown}" in {clean_line(runs_dir, limit=300)}: expected an id, its start or a name; '
-            "`nli-console list` shows them"
+        raise UnknownRunError(
+            f'no run "{shown}" in {clean_line(runs_dir, limit=300)}: expected the id, its start or the name '
+            "of a run or group; `nli-console list` shows them"
         )
-    listed = "\n".join(f"  {layout.id}" for layout in fitting[:_CANDIDATES])
-    more = f"\n  and {len(fitting) - _CANDIDATES} more" if len(fitting) > _CANDIDATES else ""
-    raise ConsoleError(f'"{shown}" fits {len(fitting)} runs; give more of the id:\n{listed}{more}')
+    raise ambiguous(prefix, [layout.id for layout in fitting], "runs")
+
+
+def ambiguous(text: str, ids: Sequence[str], what: str) -> ConsoleError:
+    """The error that ``text`` fits all of ``ids``, which are ``what``."""
+    listed = "\n".join(f"  {clean_line(id, limit=80)}" for id in ids[:_CANDIDATES])
+    more = f"\n  and {len(ids) - _CANDIDATES} more" if len(ids) > _CANDIDATES else ""
+    shown = clean_line(text, limit=80)
+    return ConsoleError(f'"{shown}" fits {len(ids)} {what}; give more of the id:\n{listed}{more}')
 
 
 def _names(layout: RunLayout) -> set[object]:

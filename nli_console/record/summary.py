@@ -17,6 +17,8 @@ from nli_console.record.state import RunState, State
 from nli_console.text import clean_line
 
 _GUARDS_READ = 20
+REPORTED = ("validation_matched", "validation_mismatched")
+"""Splits in the order in which one of them stands for a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class RunSummary:
     data: str = ""
     preset: str | None = None
     seed: int | None = None
+    group: str | None = None
     submitted: float | None = None
     started: float | None = None
     seconds: float | None = None
@@ -87,6 +90,7 @@ class RunSummary:
             "data": self.data,
             "preset": self.preset,
             "seed": self.seed,
+            "group": self.group,
             "state": self.state.state.value,
             "reason": None if reason is None else {"code": reason.code, "detail": reason.detail},
             "resumable": self.state.resumable,
@@ -158,6 +162,7 @@ def summarise(
         data=_text(data.get("name")) if isinstance(data, Mapping) else "",
         preset=_text(spec.get("preset")) or None,
         seed=_whole(spec.get("seed")),
+        group=_text(spec.get("group")) or None,
         submitted=_number(spec.get("submitted")),
         started=attempts[0].started if attempts else None,
         seconds=sum(attempt.seconds for attempt in attempts) if attempts else None,
@@ -176,6 +181,11 @@ def summarise(
         notes=labels.notes,
         newer=isinstance(version, int) and version > SPEC_VERSION,
     )
+
+
+def headline_split(accuracy: Mapping[str, Any]) -> str | None:
+    """The split whose accuracy stands for a run: the first it has of :data:`REPORTED`, else of any."""
+    return next((split for split in (*REPORTED, *sorted(accuracy)) if split in accuracy), None)
 
 
 def accuracy_of(value: object) -> Accuracy | None:

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import threading
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,6 +14,8 @@ from typing import Literal
 from nli_console.errors import ConsoleError
 from nli_console.record.evidence import latest_attempt
 from nli_console.record.layout import ENVIRONMENT_TAG, RunLayout
+from nli_console.record.spec import RunSpec
+from nli_console.record.spec_io import submit
 from nli_console.supervisor.environment import python_command
 from nli_console.text import clean
 
@@ -61,6 +64,36 @@ def launch(layout: RunLayout, survive: Survive = "auto") -> None:
     problem = _start(layout, argv, environment, number)
     if problem is not None:
         raise ConsoleError(f"{layout.id}: {problem}: {_last_words(layout)}")
+
+
+def start_all(
+    runs_dir: Path,
+    specs: Sequence[RunSpec],
+    survive: Survive = "auto",
+    started: Callable[[RunLayout], None] = lambda layout: None,
+) -> list[RunLayout]:
+    """Submit and launch runs one after the other; each then waits for its slot like any other run.
+
+    ``started`` is told of each run as soon as it has been submitted.
+
+    Raises:
+        ConsoleError: one could not be started; the message says what became of the others.
+    """
+    layouts: list[RunLayout] = []
+    for number, spec in enumerate(specs):
+        try:
+            layout = submit(runs_dir, spec)
+            layouts.append(layout)
+            started(layout)
+            launch(layout, survive)
+        except ConsoleError as error:
+            if len(specs) == 1:
+                raise
+            raise ConsoleError(
+                f"{error}\n{number} of {len(specs)} runs were started, the others were not; "
+                f"`nli-console list --members` shows them"
+            ) from error
+    return layouts
 
 
 def survival(survive: Survive = "auto") -> Survival:

@@ -79,6 +79,19 @@ def test_a_second_ctrl_c_stops_the_run(endless):
     assert state_of(layout) is State.STOPPED
 
 
+@pytest.mark.slow
+def test_a_second_ctrl_c_stops_every_run_of_a_group(endless):
+    followed = Followed("run", "lora", "--seeds", "1,2")
+    followed.until("1 of 2: training")
+    followed.interrupt()
+    assert "nli-console stop g-" in followed.until("stop it")
+    followed.interrupt()
+    code, rest = followed.end()
+    assert code == 3
+    assert "0 of 2 finished, 2 stopped" in rest
+    assert [state_of(layout) for layout in endless.runs] == [State.STOPPED, State.STOPPED]
+
+
 def test_in_a_terminal_progress_is_one_line_and_no_escape_is_sent(endless):
     with Terminal([sys.executable, "-m", "nli_console", "run", "lora"], cwd=endless.folder) as terminal:
         terminal.wait_for(r"training  step [\d,]+ .*loss")

@@ -7,6 +7,7 @@ from rich.cells import cell_len
 from nli_console.record.samples import Guard, Phase, SystemSample
 from nli_console.record.state import State
 from nli_console.record.store import RunSummary
+from nli_console.record.summary import headline_split
 from nli_console.text import (
     UNKNOWN,
     format_accuracy,
@@ -18,7 +19,7 @@ from nli_console.text import (
 from nli_console.tui.run_view import RunView
 from nli_console.tui.symbols import Symbols
 from nli_console.tui.widgets.ink import Line, Span, shorten, width_of
-from nli_console.tui.widgets.run_columns import REPORTED, headline_accuracy
+from nli_console.tui.widgets.run_columns import headline_accuracy
 from nli_console.tui.widgets.scroll_lines import wrap
 from nli_console.tui.widgets.sparkline import progress_bar, sparkline
 
@@ -162,7 +163,7 @@ def accuracy_reading(run: RunSummary, view: RunView, symbols: Symbols) -> str:
     if held is None and shown:
         held, split = (shown[-1].accuracy, shown[-1].low, shown[-1].high), shown[-1].split
     elif held is not None:
-        split = next((name for name in REPORTED if name in run.accuracy), "")
+        split = headline_split(run.accuracy) or ""
     if held is None:
         return ""
     return f"{format_accuracy(*held)} {split_name(split)}".replace("±", symbols.minus_plus).rstrip()

@@ -7,12 +7,10 @@ from typing import Any
 
 from nli_console.record.state import State
 from nli_console.record.store import RunSummary
+from nli_console.record.summary import headline_split
 from nli_console.text import UNKNOWN, format_accuracy, format_bytes, format_count
 from nli_console.tui.symbols import Symbols
 from nli_console.tui.widgets.ink import Span, fit_left, shorten
-
-REPORTED = ("validation_matched", "validation_mismatched", "selection")
-"""Splits in the order in which one of them stands for a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +32,12 @@ class RunColumn:
 
 
 def headline_accuracy(run: RunSummary) -> tuple[float, float | None, float | None] | None:
-    """The accuracy that stands for a run, with its interval: the first it has of :data:`REPORTED`."""
-    for split in (*REPORTED, *sorted(run.accuracy)):
-        held = run.accuracy.get(split)
-        if held is not None:
-            return held.value, held.low, held.high
-    return None
+    """The accuracy that stands for a run, with its interval."""
+    split = headline_split(run.accuracy)
+    if split is None:
+        return None
+    held = run.accuracy[split]
+    return held.value, held.low, held.high
 
 
 def _state(run: RunSummary, symbols: Symbols) -> Span:
