@@ -131,6 +131,11 @@ class Group:
         return None if split is None else self.accuracy[split]
 
     @property
+    def submitted(self) -> float | None:
+        """When the first run was submitted."""
+        return self.runs[0].submitted
+
+    @property
     def started(self) -> float | None:
         """When the first run started."""
         return min((run.started for run in self.runs if run.started is not None), default=None)

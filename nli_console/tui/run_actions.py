@@ -10,6 +10,7 @@ from textual.message import Message
 from textual.message_pump import MessagePump
 
 from nli_console.errors import ConsoleError
+from nli_console.record.groups import member_name
 from nli_console.record.store import RunSummary
 from nli_console.settings import LoadedSettings
 from nli_console.text import clean_line
@@ -40,7 +41,9 @@ def stop(target: MessagePump, runs: Sequence[RunSummary], *, kill: bool) -> None
     from nli_console.supervisor import actions
 
     by = _user()
-    _each(target, "Stop", runs, lambda held: actions.stop(held.layout, by, kill))
+    # The last first: a run that waits must not get the slot of one that leaves.
+    last_first = sorted(runs, key=lambda held: held.submitted or 0.0, reverse=True)
+    _each(target, "Stop", last_first, lambda held: actions.stop(held.layout, by, kill))
 
 
 def resume(target: MessagePump, settings: LoadedSettings, runs: Sequence[RunSummary]) -> None:
@@ -87,13 +90,16 @@ def restore(target: MessagePump, runs_dir: Path, ids: Sequence[str]) -> None:
     run(work, target, title="Undo")
 
 
-def label(target: MessagePump, held: RunSummary, what: str, text: str) -> None:
-    """Change ``name``, ``notes`` or ``tags`` (comma separated) of a run."""
+def label(target: MessagePump, runs: Sequence[RunSummary], what: str, text: str) -> None:
+    """Change ``name``, ``notes`` or ``tags`` (comma separated) of a run, or of every run of a group."""
     from nli_console.record.labels import update_labels
 
     def work() -> Message:
-        value: Any = text.split(",") if what == "tags" else text
-        update_labels(held.layout, **{what: value})
+        for held in runs:
+            value: Any = text.split(",") if what == "tags" else text
+            if what == "name" and text and len(runs) > 1 and held.seed is not None:
+                value = member_name(text, held.seed)
+            update_labels(held.layout, **{what: value})
         return ActionDone(f"{what} changed.")
 
     run(work, target, title=what.capitalize())

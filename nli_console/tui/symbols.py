@@ -24,6 +24,8 @@ class Symbols:
     open: str
     folded: str
     unfolded: str
+    branch: str
+    times: str
     checked: str
     unchecked: str
     separator: str
@@ -80,6 +82,8 @@ def _unicode(chart: ChartSymbols) -> Symbols:
         open="▾",
         folded="▸",
         unfolded="▾",
+        branch="└",
+        times="×",
         checked="■",
         unchecked="□",
         separator="│",
@@ -102,6 +106,8 @@ _ASCII = Symbols(
     open="v",
     folded=">",
     unfolded="v",
+    branch="`",
+    times="x",
     checked="x",
     unchecked=" ",
     separator="|",

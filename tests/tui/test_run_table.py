@@ -57,7 +57,23 @@ class TableApp(App[None]):
         self.table.show(self._first)
 
     def on_run_table_highlighted(self, event: RunTable.Highlighted) -> None:
-        self.highlighted.append(event.run_id)
+        self.highlighted.append(event.row_id)
+
+
+def group(*states: State, number: int = 50, name: str = "mine", **fields: Any) -> list[RunSummary]:
+    """Runs with the seeds 1, 2, 3 …, newest first, as a history lists them."""
+    made = [
+        summary(
+            number - seed, state=RunState(state), name=f"{name}, seed {seed}", seed=seed, group=f"g-{name}",
+            submitted=NOW - number * 60 + seed,
+            accuracy={"validation_matched": Accuracy(0.82 + seed / 50, 0.8, 0.9, 9815)}
+            if state is State.FINISHED
+            else {},
+            **fields,
+        )
+        for seed, state in enumerate(states, 1)
+    ]  # fmt: skip
+    return made[::-1]
 
 
 def text_of(table: RunTable) -> str:
@@ -66,7 +82,8 @@ def text_of(table: RunTable) -> str:
 
 
 def names(table: RunTable) -> list[str]:
-    return [table._runs[key].name for key in table._order]  # pyright: ignore[reportPrivateUsage]
+    lines = table._lines  # pyright: ignore[reportPrivateUsage]
+    return [lines[id].name for id in lines.order]
 
 
 async def test_wide_terminals_see_every_column() -> None:
@@ -174,6 +191,143 @@ async def test_marks_choose_what_actions_act_on() -> None:
         assert text_of(app.table).count("●") == 2
 
 
+DONE = State.FINISHED
+
+
+async def test_a_group_is_one_row_with_mean_and_deviation_until_it_is_opened() -> None:
+    app = TableApp([*group(DONE, DONE, State.RUNNING), summary(1, name="alone")])
+    async with app.run_test(size=(160, 10)) as pilot:
+        await pilot.pause()
+        lines = text_of(app.table).splitlines()
+        (row,) = [line for line in lines if "mine" in line]
+        for shown in ("▸ mine ×3", "▶ 2/3 running", "85.0 ± 1.4 %", "7m 24s"):
+            assert shown in row
+        assert "seed" not in "\n".join(lines)
+        await pilot.press("end", "right")
+        lines = text_of(app.table).splitlines()
+        opened = next(place for place, line in enumerate(lines) if "▾ mine ×3" in line)
+        assert [f"└ seed {seed} " in line for seed, line in enumerate(lines[opened + 1 : opened + 4], 1)] == [
+            True
+        ] * 3
+        await pilot.press("down", "down", "left")
+        assert app.table.selected_id == "g-mine"
+        assert "seed" not in text_of(app.table)
+
+
+async def test_a_finished_group_needs_no_count_and_one_result_has_no_deviation() -> None:
+    app = TableApp([*group(DONE, DONE), *group(DONE, State.FAILED, name="other", number=70)])
+    async with app.run_test(size=(160, 10)) as pilot:
+        await pilot.pause()
+        text = text_of(app.table)
+        assert "✓ finished " in text
+        assert "✗ 1/2 failed" in text
+        assert " 84.0 % " in text
+
+
+async def test_groups_are_written_in_ascii_where_there_is_no_more() -> None:
+    app = TableApp(group(DONE, State.RUNNING), kind="ascii")
+    async with app.run_test(size=(160, 10)) as pilot:
+        await pilot.press("right")
+        opened, first, second = text_of(app.table).splitlines()[1:4]
+        assert "v mine x2" in opened
+        assert "` seed 1" in first
+        assert "` seed 2" in second
+
+
+async def test_groups_sort_by_what_their_row_shows_and_their_runs_stay_below_them() -> None:
+    better = summary(1, name="better", accuracy={"validation_matched": Accuracy(0.9)})
+    worse = summary(2, name="worse", accuracy={"validation_matched": Accuracy(0.6)})
+    app = TableApp([better, worse, *group(DONE, DONE)])
+    async with app.run_test(size=(160, 10)):
+        app.table.sort_by("accuracy")
+        assert names(app.table) == ["better", "mine", "worse"]
+        app.table.select("g-mine")
+        app.table.fold(True)
+        runs = ["mine, seed 1", "mine, seed 2"]
+        assert names(app.table) == ["better", "mine", *runs, "worse"]
+        app.table.sort_by("accuracy")
+        assert names(app.table) == ["worse", "mine", *runs, "better"]
+
+
+async def test_the_filter_lists_a_group_with_those_of_its_runs_that_fit() -> None:
+    app = TableApp([*group(DONE, State.FAILED, DONE), summary(1)])
+    async with app.run_test(size=(160, 10)):
+        app.table.select("g-mine")
+        app.table.filter = "failed"
+        assert names(app.table) == ["mine"]
+        assert (app.table.listed, app.table.total) == (1, 4)
+        assert [run.seed for run in app.table.targets] == [2]
+        app.table.fold(True)
+        assert names(app.table) == ["mine", "mine, seed 2"]
+        app.table.filter = "g-mine !failed"
+        assert names(app.table) == ["mine", "mine, seed 1", "mine, seed 3"]
+
+
+async def test_a_group_is_marked_and_acted_on_as_its_runs() -> None:
+    runs = group(DONE, DONE)
+    app = TableApp([summary(1, name="alone"), *runs])
+    async with app.run_test(size=(160, 10)) as pilot:
+        app.table.select("g-mine")
+        assert app.table.targets == runs[::-1]
+        app.table.toggle_mark()
+        await pilot.pause()
+        assert app.table.marked == {run.id for run in runs}
+        app.table.fold(True)
+        app.table.select(runs[0].id)
+        app.table.toggle_mark()
+        await pilot.pause()
+        (row,) = [line for line in text_of(app.table).splitlines() if "mine ×2" in line]
+        assert row.startswith("· ")
+        assert app.table.targets == [runs[1]]
+
+
+async def test_the_run_to_look_at_moves_on_with_the_group() -> None:
+    first = group(State.RUNNING, State.QUEUED)
+    app = TableApp(first)
+    async with app.run_test(size=(160, 10)):
+        assert app.table.selected is not None
+        assert app.table.selected.seed == 1
+        app.table.show(group(DONE, State.RUNNING))
+        assert app.table.selected_id == "g-mine"
+        assert app.table.selected.seed == 2
+
+
+async def test_a_run_that_was_asked_for_opens_its_group() -> None:
+    runs = group(DONE, DONE)
+    app = TableApp([summary(1), *runs])
+    async with app.run_test(size=(160, 10)):
+        assert app.table.select(runs[0].id)
+        assert app.table.selected is runs[0]
+
+
+async def test_a_selected_run_that_gets_fellows_becomes_the_selected_group() -> None:
+    runs = group(State.RUNNING, State.QUEUED)
+    app = TableApp([summary(1), runs[1]])
+    async with app.run_test(size=(160, 10)):
+        app.table.select(runs[1].id)
+        app.table.show([summary(1), *runs])
+        assert app.table.selected_id == "g-mine"
+        assert app.table.selected is runs[1]
+
+
+async def test_opening_a_group_at_the_lower_edge_shows_its_runs() -> None:
+    app = TableApp([*(summary(number) for number in range(20)), *group(DONE, DONE)])
+    async with app.run_test(size=(160, 8)) as pilot:
+        await pilot.press("end", "right")
+        await pilot.pause()
+        text = text_of(app.table)
+        assert "▾ mine ×2" in text
+        assert "└ seed 2" in text
+
+
+async def test_a_double_click_opens_a_group() -> None:
+    app = TableApp(group(DONE, DONE))
+    async with app.run_test(size=(160, 10)) as pilot:
+        await pilot.pause()
+        await pilot.click(RunTable, offset=(30, 1), times=2)
+        assert names(app.table) == ["mine", "mine, seed 1", "mine, seed 2"]
+
+
 async def test_only_the_changed_cell_is_repainted() -> None:
     runs = [summary(number, state=RunState(State.RUNNING), seconds=200.0 + number) for number in range(5)]
     app = TableApp(runs)
@@ -184,7 +338,7 @@ async def test_only_the_changed_cell_is_repainted() -> None:
         app.table.show([replace(runs[0], seconds=201.0), *runs[1:]])
         assert sum(region.area for region in regions) <= 3
         regions.clear()
-        app.table.show(list(app.table._runs.values()))  # pyright: ignore[reportPrivateUsage]
+        app.table.show(list(app.table._lines.runs.values()))  # pyright: ignore[reportPrivateUsage]
         assert regions == []
 
 

@@ -293,6 +293,30 @@ async def test_name_notes_and_tags_are_changed(root: Path) -> None:
         await until(pilot, lambda: read_labels(run).tags == ("a", "b"))
 
 
+async def test_a_group_is_opened_renamed_and_deleted_as_one(root: Path) -> None:
+    runs = [
+        make_run(root, "finished", steps=5, name=f"old, seed {seed}", seed=seed, group="g-1",
+                 submitted=1e9 + seed)
+        for seed in (1, 2)
+    ]  # fmt: skip
+    app = console(root)
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        screen = await shown(pilot, runs[0])
+        await until(pilot, lambda: screen.table.select("g-1"))
+        screen.table.fold(False)
+        await until(pilot, lambda: "2 of 2 finished" in screen_text(app))
+        await pilot.press("o")
+        await until(pilot, lambda: "└ seed 2" in screen_text(app))
+        await pilot.press("n", *["backspace"] * 3, *"new", "enter")
+        await until(pilot, lambda: [read_labels(run).name for run in runs] == ["new, seed 1", "new, seed 2"])
+        await until(pilot, lambda: "new ×2" in screen_text(app))
+        await pilot.press("d")
+        await until(pilot, lambda: isinstance(app.screen, Confirm))
+        assert "Delete 2 runs?" in screen_text(app)
+        await pilot.press("y")
+        await until(pilot, lambda: not any(run.spec.exists() for run in runs))
+
+
 async def test_the_command_goes_to_the_clipboard(root: Path) -> None:
     run = make_run(root, "finished", steps=5)
     app = console(root)

@@ -53,6 +53,14 @@ RUNS = (
     summary(4, State.STOPPED, "head only", method="head", seconds=130.0),
     summary(5, State.LOST, "[/red] 中文名字", seconds=35.0),
 )  # fmt: skip
+GROUP = (
+    summary(6, State.RUNNING, "p-tuning, seed 3", seed=3, group="g-1", submitted=NOON + 3, method="p_tuning",
+            seconds=310.0),
+    summary(7, State.FINISHED, "p-tuning, seed 2", seed=2, group="g-1", submitted=NOON + 2, method="p_tuning",
+            seconds=1_860.0, accuracy=reported(0.786), trainable_parameters=1_674_755),
+    summary(8, State.FINISHED, "p-tuning, seed 1", seed=1, group="g-1", submitted=NOON + 1, method="p_tuning",
+            seconds=1_815.0, accuracy=reported(0.802), trainable_parameters=1_674_755),
+)  # fmt: skip
 
 
 def view_of(run: RunSummary) -> RunView:
@@ -91,21 +99,24 @@ def view_of(run: RunSummary) -> RunView:
 @pytest.fixture
 def console(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """A console on runs that stand still; ``select`` is the one that is shown."""
+    runs = RUNS
 
     class Listed:
         def __init__(self, *_: object) -> None:
             self.told = False
 
         def read(self) -> RunsListed | None:
-            listed = None if self.told else RunsListed(RUNS)
+            listed = None if self.told else RunsListed(runs)
             self.told = True
             return listed
 
     monkeypatch.setattr(app_module, "RunsReader", Listed)
-    views = RunsRead(tuple(view_of(run) for run in RUNS if run.state.state is not State.QUEUED))
+    views = RunsRead(tuple(view_of(run) for run in RUNS + GROUP if run.state.state is not State.QUEUED))
     monkeypatch.setattr(RunReaders, "read", lambda _: views)
 
-    def make(select: str, **interface: object) -> ConsoleApp:
+    def make(select: str, *more: RunSummary, **interface: object) -> ConsoleApp:
+        nonlocal runs
+        runs = RUNS + more
         values = Settings.model_validate({"runs_dir": tmp_path, "interface": {"refresh": 10, **interface}})
         return ConsoleApp(LoadedSettings(values, None, None), select=select)
 
@@ -152,3 +163,23 @@ def test_the_wide_table(snap_compare, console):
         await pilot.pause()
 
     assert snap_compare(console("run-2"), terminal_size=(140, 30), run_before=widen)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_an_open_group(snap_compare, console, size):
+    async def open_group(pilot) -> None:
+        await settled(pilot)
+        pilot.app.screen.table.select("g-1")
+        await pilot.press("right")
+        await pilot.pause()
+
+    assert snap_compare(console("run-8", *GROUP), terminal_size=size, run_before=open_group)
+
+
+def test_a_closed_group_in_the_wide_table(snap_compare, console):
+    async def close(pilot) -> None:
+        await settled(pilot)
+        await pilot.press("w", "left")
+        await pilot.pause()
+
+    assert snap_compare(console("run-8", *GROUP), terminal_size=(140, 30), run_before=close)

@@ -6,6 +6,7 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical
 
+from nli_console.record.groups import Group, runs_of
 from nli_console.record.state import State
 from nli_console.record.store import RunSummary
 from nli_console.tui import run_actions
@@ -129,13 +130,15 @@ class RunsScreen(ConsoleScreen):
     def _read(self, event: RunsRead) -> None:
         for view in event.views:
             self._views[view.id] = view
-        if any(view.id == self.table.selected_id for view in event.views):
+        selected = self.table.selected
+        if selected is not None and any(view.id == selected.id for view in event.views):
             self._show_live()
 
     @on(RunTable.Highlighted)
     def _highlighted(self) -> None:
         self._follow()
         self._show_live()
+        self._show_status()
         self._poller.poke()
 
     @on(RunTable.Arranged)
@@ -154,6 +157,9 @@ class RunsScreen(ConsoleScreen):
         if not self.shell.all_listed:
             spans.append(("  reading the rest", "state-starting"))
         spans.append((f"  by {BY_KEY[table.sort_key].title} {table.arrow}", "muted"))
+        if isinstance(table.row, Group):
+            spread = f"{self.shell.symbols.minus_plus} standard deviation, " if table.row.headline else ""
+            spans.append((f"  {spread}{table.row.state_summary}", "muted"))
         self.query_one("#history-status", Lines).show([spans])
 
     def _follow(self) -> None:
@@ -164,7 +170,8 @@ class RunsScreen(ConsoleScreen):
         self.live.show(self.table.selected, self._selected_view())
 
     def _selected_view(self) -> RunView | None:
-        return self._views.get(self.table.selected_id or "")
+        selected = self.table.selected
+        return None if selected is None else self._views.get(selected.id)
 
     # Table
 
@@ -204,6 +211,11 @@ class RunsScreen(ConsoleScreen):
         # Marks are not to be seen on a zoomed run, whose pages some people turn with space.
         if not self.has_class("-zoomed"):
             self.table.toggle_mark()
+
+    def action_fold(self) -> None:
+        self._to_table()
+        if not self.table.fold():
+            self.shell.tell("This run is in no group: run --seeds 1,2,3 makes one.", severity="warning")
 
     def action_select(self, rows: int) -> None:
         self.table.move(rows)
@@ -314,18 +326,21 @@ class RunsScreen(ConsoleScreen):
         self.app.push_screen(Confirm(text, verb), lambda agreed: act() if agreed else None)
 
     def action_label(self, what: str) -> None:
-        run = self.table.selected
-        if run is None:
+        row, run = self.table.row, self.table.selected
+        if row is None or run is None:
             return
-        value = {"name": run.name, "notes": run.notes, "tags": ", ".join(run.tags)}[what]
+        runs = runs_of(row)
+        value = {"name": row.name, "notes": run.notes, "tags": ", ".join(run.tags)}[what]
         explanation = {
             "name": "Its folder keeps its name.",
             "notes": "Anything worth remembering; the filter finds it.",
             "tags": "Separated by commas.",
         }[what]
+        if len(runs) > 1:
+            explanation = f"For each of its {len(runs)} runs. {explanation}"
         self.app.push_screen(
-            Prompt(f"{what.capitalize()} of {run.name}", explanation, value),
-            lambda text: None if text is None else run_actions.label(self, run, what, text),
+            Prompt(f"{what.capitalize()} of {row.name}", explanation, value),
+            lambda text: None if text is None else run_actions.label(self, runs, what, text),
         )
 
     def action_clone(self) -> None:

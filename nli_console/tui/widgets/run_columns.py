@@ -5,12 +5,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from nli_console.record.groups import Group, base_name, runs_of
 from nli_console.record.state import State
 from nli_console.record.store import RunSummary
 from nli_console.record.summary import headline_split
 from nli_console.text import UNKNOWN, format_accuracy, format_bytes, format_count
 from nli_console.tui.symbols import Symbols
 from nli_console.tui.widgets.ink import Span, fit_left, shorten
+
+Row = RunSummary | Group
+"""What has a row of its own: a run, or a group of runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +28,8 @@ class RunColumn:
     title: str
     width: int
     priority: int
-    cell: Callable[[RunSummary, Symbols], Span]
-    sort: Callable[[RunSummary], Any]
+    cell: Callable[[Row, Symbols], Span]
+    sort: Callable[[Row], Any]
     right: bool = False
     grow: int = 0
     descending: bool = True
@@ -40,25 +44,59 @@ def headline_accuracy(run: RunSummary) -> tuple[float, float | None, float | Non
     return held.value, held.low, held.high
 
 
-def _state(run: RunSummary, symbols: Symbols) -> Span:
-    """The state, with a mark behind it where the worker warns of something."""
-    state = run.state.state
-    text = f"{symbols.states.get(state, '?')} {state.value}"
-    if not run.guards:
+def state_of(row: Row) -> State:
+    """The state of a run, or the one that stands for a group."""
+    return row.state if isinstance(row, Group) else row.state.state
+
+
+def _state(row: Row, symbols: Symbols) -> Span:
+    state = state_of(row)
+    done = ""
+    if isinstance(row, Group) and state is not State.FINISHED:
+        done = f"{row.finished}/{len(row.runs)} "
+    text = f"{symbols.states.get(state, '?')} {done}{state.value}"
+    # A mark behind the state says that a worker warns of something.
+    guards = [guard for run in runs_of(row) for guard in run.guards]
+    if not guards:
         return text, f"state-{state.value}"
-    bad = any(guard.severity == "error" for guard in run.guards)
+    bad = any(guard.severity == "error" for guard in guards)
     return f"{text} {symbols.error if bad else symbols.warning}", "error" if bad else "warning"
 
 
-def _accuracy(run: RunSummary, symbols: Symbols) -> Span:
-    held = headline_accuracy(run)
+def name_span(row: Row, symbols: Symbols, *, opened: bool, group: Group | None) -> Span:
+    """The name of a row: of a group with its size and a fold sign, of a run as a part of ``group`` above."""
+    if isinstance(row, Group):
+        return (
+            f"{symbols.unfolded if opened else symbols.folded} {row.name} {symbols.times}{len(row.runs)}",
+            "bright",
+        )
+    if group is None:
+        return row.name, "bright"
+    same = row.seed is not None and base_name(row.name, row.seed) == group.name != row.name
+    return f"{symbols.branch} {f'seed {row.seed}' if same else row.name}", "bright"
+
+
+def _accuracy(row: Row, symbols: Symbols) -> Span:
+    held = _around(row)
     if held is None:
         return UNKNOWN, "muted"
     return format_accuracy(*held).replace("±", symbols.minus_plus), "bright"
 
 
-def _accuracy_value(run: RunSummary) -> float | None:
-    held = headline_accuracy(run)
+def _around(row: Row) -> tuple[float, float | None, float | None] | None:
+    """Of a run the accuracy with its interval; of a group mean and one standard deviation on either side."""
+    if not isinstance(row, Group):
+        return headline_accuracy(row)
+    spread = row.headline
+    if spread is None:
+        return None
+    if spread.deviation is None:
+        return spread.mean, None, None
+    return spread.mean, spread.mean - spread.deviation, spread.mean + spread.deviation
+
+
+def _accuracy_value(row: Row) -> float | None:
+    held = _around(row)
     return None if held is None else held[0]
 
 
@@ -89,13 +127,13 @@ def short_duration(seconds: float | None) -> str:
     return f"{whole // 86400}d {whole % 86400 // 3600:02d}h"
 
 
-def _begun(run: RunSummary) -> float | None:
+def _begun(row: Row) -> float | None:
     """When a run started, or was submitted where it still waits: the newest stand together."""
-    return run.submitted if run.started is None else run.started
+    return row.submitted if row.started is None else row.started
 
 
-def _time(run: RunSummary, symbols: Symbols) -> Span:
-    return _plain(UNKNOWN if run.state.state is State.QUEUED else short_duration(run.seconds))
+def _time(row: Row, symbols: Symbols) -> Span:
+    return _plain(UNKNOWN if state_of(row) is State.QUEUED else short_duration(row.seconds))
 
 
 def _plain(text: str, ink: str = "foreground") -> Span:
@@ -103,26 +141,26 @@ def _plain(text: str, ink: str = "foreground") -> Span:
 
 
 def _of(attribute: str, form: Callable[[Any], str] = str) -> dict[str, Any]:
-    """Cell and sort key of a column that shows one attribute of the summary."""
+    """Cell and sort key of a column that shows one attribute, which a run and a group both have."""
     return {
-        "cell": lambda run, _: _plain(form(getattr(run, attribute))),
-        "sort": lambda run: getattr(run, attribute),
+        "cell": lambda row, _: _plain(form(getattr(row, attribute))),
+        "sort": lambda row: getattr(row, attribute),
     }
 
 
 COLUMNS: tuple[RunColumn, ...] = (
-    RunColumn("state", "state", 13, 0, _state, lambda run: run.state.state.value, descending=False),
-    RunColumn("name", "name", 14, 0, lambda run, _: (run.name, "bright"), lambda run: run.name.casefold(),
+    RunColumn("state", "state", 13, 0, _state, lambda row: state_of(row).value, descending=False),
+    RunColumn("name", "name", 14, 0, lambda row, _: (row.name, "bright"), lambda row: row.name.casefold(),
               grow=26, descending=False),
     RunColumn("method", "method", 14, 4, **_of("method"), descending=False),
     RunColumn("model", "model", 14, 6, **_of("model"), grow=16, descending=False),
     RunColumn("accuracy", "accuracy", 13, 1, _accuracy, _accuracy_value, right=True),
     RunColumn("trainable_parameters", "trainable", 11, 7, **_of("trainable_parameters", format_count),
               right=True),
-    RunColumn("seconds", "time", 7, 3, _time, lambda run: run.seconds, right=True),
+    RunColumn("seconds", "time", 7, 3, _time, lambda row: row.seconds, right=True),
     RunColumn("peak_memory_bytes", "peak memory", 11, 8, **_of("peak_memory_bytes", format_bytes),
               right=True),
-    RunColumn("started", "started", 12, 5, lambda run, _: _plain(format_moment(run.started)), _begun,
+    RunColumn("started", "started", 12, 5, lambda row, _: _plain(format_moment(row.started)), _begun,
               right=True),
 )  # fmt: skip
 BY_KEY = {column.key: column for column in COLUMNS}
@@ -159,8 +197,8 @@ def haystack(run: RunSummary) -> str:
     held = headline_accuracy(run)
     accuracy = "" if held is None else format_accuracy(*held)
     return (
-        f"{run.state.state.value} {run.name} {run.id} {run.method} {run.model} {run.data} {accuracy} "
-        f"{run.trainable_parameters or ''} {' '.join(run.tags)} {run.notes} "
+        f"{run.state.state.value} {run.name} {run.id} {run.group or ''} {run.method} {run.model} {run.data} "
+        f"{accuracy} {run.trainable_parameters or ''} {' '.join(run.tags)} {run.notes} "
         f"{' '.join(f'{guard.severity} {guard.id}' for guard in run.guards)}"
     ).casefold()
 

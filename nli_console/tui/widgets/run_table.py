@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
 
 from rich.segment import Segment
 from textual import events
@@ -13,20 +12,22 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from nli_console.record.groups import Group
 from nli_console.record.store import RunSummary
 from nli_console.tui.symbols import Symbols
-from nli_console.tui.widgets.ink import ink_style, to_strip
+from nli_console.tui.widgets.ink import Span, ink_style, to_strip
 from nli_console.tui.widgets.painted import Painted
 from nli_console.tui.widgets.run_columns import (
     BY_KEY,
     COLUMNS,
     GAP,
+    Row,
     RunColumn,
     cell_text,
     fit,
-    haystack,
-    matches,
+    name_span,
 )
+from nli_console.tui.widgets.run_lines import RunLines
 
 _MARK_WIDTH = 2
 _SLICE = 0.005
@@ -34,7 +35,10 @@ _SLICE = 0.005
 
 
 class RunTable(Painted, ScrollView, can_focus=True):
-    """One line a run. The selected run is kept by its id, whatever is added, removed, sorted or filtered."""
+    """One line a run or group of runs, whose runs stand below it once it is opened.
+
+    The selected row is kept by its id, whatever is added, removed, sorted or filtered.
+    """
 
     DEFAULT_CSS = """
     RunTable {
@@ -50,9 +54,9 @@ class RunTable(Painted, ScrollView, can_focus=True):
 
     @dataclass
     class Highlighted(Message):
-        """Another run is selected; ``None`` when there is none."""
+        """Another row is selected; ``None`` when there is none."""
 
-        run_id: str | None
+        row_id: str | None
 
     @dataclass
     class Opened(Message):
@@ -70,61 +74,62 @@ class RunTable(Painted, ScrollView, can_focus=True):
         self.marked: set[str] = set()
         self.selected_id: str | None = None
         self.empty_lines: Sequence[str] = ("No runs yet.",)
-        self._runs: dict[str, RunSummary] = {}
-        self._haystacks: dict[str, tuple[RunSummary, str]] = {}
-        self._order: list[str] = []
-        self._positions: dict[str, int] = {}
+        self._lines = RunLines()
         self._columns: list[tuple[RunColumn, int]] = []
         self._fitted = -1
-        self._unindexed: Iterator[str] = iter(())
+        self._unprepared: Iterator[RunSummary] = iter(())
 
     # What it holds
 
     def show(self, runs: Sequence[RunSummary]) -> None:
         """Take over the newest summaries. Unchanged ones should be the same objects as before."""
-        before = self._runs
-        after = {run.id: run for run in runs}
-        if len(before) == len(after):
-            changed = [run for key, run in after.items() if before.get(key) is not run]
-            if not changed:
-                return
-            in_place = all(run.id in before and self._same_place(before[run.id], run) for run in changed)
-        else:
-            in_place = False
-        self._runs = after
+        in_place = self._lines.take(runs, self.filter, self.sort_key)
+        if in_place is None:
+            return
         if in_place:
             self.repaint()
             return
-        self.marked &= after.keys()
+        self.marked &= self._lines.runs.keys()
         self._arrange()
-        self._unindexed = iter([run_id for run_id in after if run_id not in self._haystacks])
-        self._index()
+        self._unprepared = self._lines.unprepared()
+        self._prepare()
 
     def select(self, run_id: str) -> bool:
-        """Select a run; ``False`` when it is not listed or filtered out."""
-        if run_id not in self._positions:
+        """Select a run, opening its group; ``False`` when it is not listed or filtered out."""
+        group = self._lines.group_of(run_id)
+        if group is not None and run_id not in self._lines.positions:
+            self._lines.opened.add(group.id)
+            self._arrange()
+        if run_id not in self._lines.positions:
             return False
-        self._go_to(self._positions[run_id])
+        self._go_to(self._lines.positions[run_id])
         return True
 
     @property
+    def row(self) -> Row | None:
+        """The selected run or group."""
+        return self._lines.row(self.selected_id)
+
+    @property
     def selected(self) -> RunSummary | None:
-        return self._runs.get(self.selected_id) if self.selected_id else None
+        """The selected run; of a group the one to look at."""
+        row = self.row
+        return row.lead if isinstance(row, Group) else row
 
     @property
     def targets(self) -> list[RunSummary]:
-        """The marked runs in their order, or the selected one when none is marked."""
-        marked = [self._runs[key] for key in self._order if key in self.marked]
-        return marked or ([self.selected] if self.selected else [])
+        """The marked runs in their order, or what is selected when none is marked: all runs of a group."""
+        marked = [run for run in self._lines.in_order() if run.id in self.marked]
+        return marked or ([] if self.row is None else list(self._lines.passing(self.row)))
 
     @property
     def listed(self) -> int:
         """How many runs pass the filter."""
-        return len(self._order)
+        return self._lines.listed
 
     @property
     def total(self) -> int:
-        return len(self._runs)
+        return len(self._lines.runs)
 
     @property
     def arrow(self) -> str:
@@ -133,54 +138,27 @@ class RunTable(Painted, ScrollView, can_focus=True):
 
     # Order and filter
 
-    def _same_place(self, old: RunSummary, new: RunSummary) -> bool:
-        """Whether replacing ``old`` by ``new`` can neither move nor hide a row."""
-        if self.filter:
-            found = matches(self._haystack(new), self.filter.casefold().split())
-            if found != (new.id in self._positions):
-                return False
-        sort = BY_KEY[self.sort_key].sort
-        return sort(old) == sort(new)
-
-    def _haystack(self, run: RunSummary) -> str:
-        held = self._haystacks.get(run.id)
-        if held is None or held[0] is not run:
-            held = self._haystacks[run.id] = (run, haystack(run))
-        return held[1]
-
-    def _index(self) -> None:
+    def _prepare(self) -> None:
         """Prepare the filter a slice at a time, so that its first letter is as quick as the others."""
         begun = perf_counter()
-        for run_id in self._unindexed:
-            if run_id in self._runs:
-                self._haystack(self._runs[run_id])
+        for run in self._unprepared:
+            self._lines.prepare(run)
             if perf_counter() - begun > _SLICE:
-                self.set_timer(4 * _SLICE, self._index)
+                self.set_timer(4 * _SLICE, self._prepare)
                 return
 
     def _arrange(self) -> None:
-        sort = BY_KEY[self.sort_key].sort
-        runs = list(self._runs.values())
-        if self.filter:
-            words = self.filter.casefold().split()
-            runs = [run for run in runs if matches(self._haystack(run), words)]
-        known: list[tuple[Any, str]] = []
-        unknown: list[str] = []
-        for run in runs:
-            value = sort(run)
-            if value is None:
-                unknown.append(run.id)
+        lines = self._lines
+        place = lines.positions.get(self.selected_id or "", 0)
+        lines.arrange(self.filter, self.sort_key, self.descending)
+        self.virtual_size = Size(self.size.width, len(lines.order) + 1)
+        if self.selected_id not in lines.positions:
+            group = lines.group_of(self.selected_id or "")
+            if group is not None and group.id in lines.positions:
+                self.selected_id = group.id
             else:
-                known.append((value, run.id))
-        known.sort(reverse=self.descending)
-        unknown.sort(reverse=self.descending)
-        place = self._positions.get(self.selected_id or "", 0)
-        self._order = [key for _, key in known] + unknown
-        self._positions = {key: index for index, key in enumerate(self._order)}
-        self.virtual_size = Size(self.size.width, len(self._order) + 1)
-        if self.selected_id not in self._positions:
-            place = min(place, len(self._order) - 1)
-            self.selected_id = self._order[place] if place >= 0 else None
+                place = min(place, len(lines.order) - 1)
+                self.selected_id = lines.order[place] if place >= 0 else None
             self.post_message(self.Highlighted(self.selected_id))
         self._reveal()
         self.repaint()
@@ -207,48 +185,66 @@ class RunTable(Painted, ScrollView, can_focus=True):
         keys = [column.key for column in COLUMNS]
         self.sort_by(keys[(keys.index(self.sort_key) + 1) % len(keys)])
 
+    # Groups
+
+    def fold(self, opened: bool | None = None) -> bool:
+        """Open or close the selected group, or the one around the selected run; ``False`` without a group."""
+        group = self.row if isinstance(self.row, Group) else self._lines.group_of(self.selected_id or "")
+        if group is None:
+            return False
+        if opened is None:
+            opened = group.id not in self._lines.opened
+        if opened != (group.id in self._lines.opened):
+            self._lines.opened ^= {group.id}
+            self._arrange()
+            if opened:
+                self._reveal(below=len(self._lines.passing(group)))
+        return True
+
     # Moving
 
     def move(self, rows: int) -> None:
-        """Select the run ``rows`` further down."""
-        if self._order:
-            place = self._positions.get(self.selected_id or "", 0)
-            self._go_to(min(max(place + rows, 0), len(self._order) - 1))
+        """Select the row ``rows`` further down."""
+        if self._lines.order:
+            place = self._lines.positions.get(self.selected_id or "", 0)
+            self._go_to(min(max(place + rows, 0), len(self._lines.order) - 1))
 
     def toggle_mark(self) -> None:
-        """Mark the selected run or take its mark away, and go on to the next one."""
-        if self.selected_id is None:
+        """Mark what is selected, all runs of a group, or take the marks away, and go on to the next row."""
+        if self.row is None:
             return
-        self.marked ^= {self.selected_id}
+        ids = {run.id for run in self._lines.passing(self.row)}
+        self.marked = self.marked - ids if ids <= self.marked else self.marked | ids
         self.move(1)
         self.repaint()
         self.post_message(self.Arranged())
 
     def _go_to(self, place: int) -> None:
-        run_id = self._order[place]
-        changed = run_id != self.selected_id
-        self.selected_id = run_id
+        row_id = self._lines.order[place]
+        changed = row_id != self.selected_id
+        self.selected_id = row_id
         self._reveal()
         self.repaint()
         if changed:
-            self.post_message(self.Highlighted(run_id))
+            self.post_message(self.Highlighted(row_id))
 
     @property
     def _rows(self) -> int:
         return max(self.size.height - 1, 1)
 
-    def _reveal(self) -> None:
-        place = self._positions.get(self.selected_id or "")
+    def _reveal(self, below: int = 0) -> None:
+        """Scroll until the selected row is seen, and as many of the rows ``below`` it as have room."""
+        place = self._lines.positions.get(self.selected_id or "")
         if place is None or not self.size:
             return
-        top = self.scroll_offset.y
+        top, last = self.scroll_offset.y, place + min(below, self._rows - 1)
         if place < top:
             self.scroll_to(y=place, animate=False)
-        elif place >= top + self._rows:
-            self.scroll_to(y=place - self._rows + 1, animate=False)
+        elif last >= top + self._rows:
+            self.scroll_to(y=last - self._rows + 1, animate=False)
 
     def on_resize(self) -> None:
-        self.virtual_size = Size(self.size.width, len(self._order) + 1)
+        self.virtual_size = Size(self.size.width, len(self._lines.order) + 1)
         self._reveal()
 
     def on_focus(self) -> None:
@@ -260,13 +256,16 @@ class RunTable(Painted, ScrollView, can_focus=True):
     def on_key(self, event: events.Key) -> None:
         moves = {
             "up": -1, "k": -1, "down": 1, "j": 1, "pageup": -self._rows, "pagedown": self._rows,
-            "home": -len(self._order), "end": len(self._order),
+            "home": -len(self._lines.order), "end": len(self._lines.order),
         }  # fmt: skip
         rows = moves.get(event.key)
         if rows is not None:
             event.stop()
             event.prevent_default()
             self.move(rows)
+        elif event.key in ("right", "left") and self.fold(event.key == "right"):
+            event.stop()
+            event.prevent_default()
 
     def on_click(self, event: events.Click) -> None:
         if event.y == 0:
@@ -275,10 +274,10 @@ class RunTable(Painted, ScrollView, can_focus=True):
                 self.sort_by(key)
             return
         place = self.scroll_offset.y + event.y - 1
-        if place < len(self._order):
+        if place < len(self._lines.order):
             self._go_to(place)
-            if event.chain == 2:
-                self.post_message(self.Opened(self._order[place]))
+            if event.chain == 2 and not (isinstance(self.row, Group) and self.fold()):
+                self.post_message(self.Opened(self._lines.order[place]))
 
     def _column_at(self, x: int) -> str | None:
         left = _MARK_WIDTH
@@ -293,19 +292,19 @@ class RunTable(Painted, ScrollView, can_focus=True):
     def strip_at(self, y: int, width: int) -> Strip:
         if self._fitted != width:
             self._columns, self._fitted = fit(width - _MARK_WIDTH), width
-        if not self._order:
+        if not self._lines.order:
             return self._empty(y, width)
         if y == 0:
             return self._header(width)
         place = self.scroll_offset.y + y - 1
-        if place >= len(self._order):
+        if place >= len(self._lines.order):
             return to_strip(self, (), width)
-        return self._row(self._runs[self._order[place]], width)
+        return self._row(self._lines[self._lines.order[place]], width)
 
     def _empty(self, y: int, width: int) -> Strip:
         lines = (
             self.empty_lines
-            if not self._runs
+            if not self._lines.runs
             else (f'No run matches "{self.filter}".', "Press esc to clear the filter.")
         )
         first = max((self.size.height - len(lines)) // 2, 0)
@@ -321,17 +320,16 @@ class RunTable(Painted, ScrollView, can_focus=True):
             spans.append((" " * GAP, "muted"))
         return to_strip(self, spans[:-1], width)
 
-    def _row(self, run: RunSummary, width: int) -> Strip:
+    def _row(self, row: Row, width: int) -> Strip:
         background = ""
-        if run.id == self.selected_id:
+        if row.id == self.selected_id:
             background = "selected-focus" if self.has_focus else "selected"
-        mark = self.symbols.changed if run.id in self.marked else " "
-        segments = [Segment(mark + " ", ink_style(self, "accent", background))]
+        segments = [Segment(self._mark_of(row) + " ", ink_style(self, "accent", background))]
         left = width - _MARK_WIDTH
         for index, (column, size) in enumerate(self._columns):
-            text, ink = column.cell(run, self.symbols)
+            text, ink = self._name_of(row) if column.key == "name" else column.cell(row, self.symbols)
             padding = "" if index == len(self._columns) - 1 else " " * GAP
-            if run.id == self.selected_id and ink in ("foreground", "muted"):
+            if row.id == self.selected_id and ink in ("foreground", "muted"):
                 ink = "bright"
             segments.append(
                 Segment(cell_text(column, text, size) + padding, ink_style(self, ink, background))
@@ -340,3 +338,14 @@ class RunTable(Painted, ScrollView, can_focus=True):
         if left > 0:
             segments.append(Segment(" " * left, ink_style(self, "foreground", background)))
         return Strip(segments, width) if left >= 0 else Strip(segments).adjust_cell_length(width)
+
+    def _mark_of(self, row: Row) -> str:
+        """Whether all, some or none of the runs of a row are marked."""
+        marked = [run.id in self.marked for run in self._lines.passing(row)]
+        if not any(marked):
+            return " "
+        return self.symbols.changed if all(marked) else self.symbols.info
+
+    def _name_of(self, row: Row) -> Span:
+        opened = row.id in self._lines.opened
+        return name_span(row, self.symbols, opened=opened, group=self._lines.group_of(row.id))
