@@ -144,7 +144,9 @@ def _read(path: Path) -> PromptTemplate:
 
 
 def _sentence(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
+    problems = error.errors(include_url=False)
+    # A mistyped key is also a missing one; the mistake is worth more.
+    first = next((problem for problem in problems if problem["type"] == "extra_forbidden"), problems[0])
     key = clean_line(".".join(str(part) for part in first["loc"]), limit=80)
     if first["type"] == "extra_forbidden":
         known = list(PromptTemplate.model_fields)
