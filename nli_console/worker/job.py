@@ -24,8 +24,8 @@ from nli_console.worker.device import Device, MemoryMeter, choose_device
 from nli_console.worker.failures import CheckpointInvalid
 from nli_console.worker.features import FeatureHead, FeaturePass
 from nli_console.worker.models import (
-    ClassifierLoader,
     LabelOrder,
+    ModelLoader,
     count_parameters,
     load_config,
     load_tokenizer,
@@ -87,7 +87,7 @@ class Job:
         memory = MemoryMeter(device)
         set_seed(self._spec.seed)
         pad = int(tokenizer.pad_token_id)  # type: ignore[arg-type]  # load_tokenizer sees to it
-        loader = ClassifierLoader(self._folder, self._spec.model_name, config, pad)
+        loader = ModelLoader(self._folder, self._spec.model_name, config, pad)
         model = self._method.build(loader, self._hyperparameters)
         for note in loader.notes:
             self._recorder.guard("new_head", "info", f"{self._spec.model_name}: {note}", 0, active=False)

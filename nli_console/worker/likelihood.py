@@ -198,15 +198,7 @@ class LabelScorer:
         return torch.tensor(tokens, device=self._device.torch_device)
 
     def _padded(self, rows: Sequence[Sequence[int]], widest: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-        """Token ids padded on the right, and their mask, both shape ``(rows, longest)``.
-
-        Tensor cores want round widths, up to ``widest``: the model may have no positions beyond.
-        """
-        multiple, longest = self._device.width_multiple, max(map(len, rows))
-        width = max(longest, min(-(-longest // multiple) * multiple, widest))
-        ids = torch.tensor([[*row, *[self._pad] * (width - len(row))] for row in rows])
-        mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
-        return ids.to(self._device.torch_device), mask.to(self._device.torch_device)
+        return padded(rows, self._pad, self._device, widest)
 
 
 @dataclass(frozen=True)
@@ -238,3 +230,17 @@ def batches_by_length(prompts: Prompts, batch_size: int) -> list[list[int]]:
     lengths = numpy.fromiter((len(row) for row in prompts.input_ids), dtype=numpy.int64, count=len(prompts))
     order = numpy.argsort(-lengths, kind="stable").tolist()
     return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+
+
+def padded(
+    rows: Sequence[Sequence[int]], pad_token_id: int, device: Device, widest: int = 0
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids padded on the right, and their mask, both shape ``(rows, longest)``.
+
+    Tensor cores want round widths, up to ``widest``: the model may have no positions beyond.
+    """
+    multiple, longest = device.width_multiple, max(map(len, rows))
+    width = max(longest, min(-(-longest // multiple) * multiple, widest))
+    ids = torch.tensor([[*row, *[pad_token_id] * (width - len(row))] for row in rows])
+    mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
+    return ids.to(device.torch_device), mask.to(device.torch_device)
