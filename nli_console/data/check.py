@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from nli_console.data.files import READ_ERRORS, file_size, split_files
+from nli_console.data.files import READ_ERRORS, file_size, read_problem, split_files
 from nli_console.data.layouts import TRAIN
 from nli_console.data.parquet import check_parquet
 from nli_console.data.read import iterate, split_location
@@ -86,7 +86,9 @@ def _look(spec: DataSpec, split: str) -> SplitLook:
             found = list(islice(iterate(spec, split, RowMapper(spec, split)), FIRST_ROWS))
             rows = len(found) if len(found) < FIRST_ROWS else None
     except READ_ERRORS as error:
-        raise ConsoleError(f"{clean_line(source)}: {clean_line(error, limit=200)}") from None
+        raise ConsoleError(
+            f"{clean_line(source)}: the split {clean_line(split)} cannot be read: {read_problem(error)}"
+        ) from None
     if rows == 0:
         raise ConsoleError(
             f"the split {clean_line(split)} of {clean_line(spec.name)} has no rows; name another file"

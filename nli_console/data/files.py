@@ -2,6 +2,7 @@
 
 import fnmatch
 import io
+import lzma
 import os
 import stat
 import zipfile
@@ -19,13 +20,27 @@ LINE_LIMIT = 1024 * 1024
 """Bytes of one line; the longest line of MultiNLI has a few thousand."""
 LISTING_DEPTH = 3
 LISTING_LIMIT = 5000
+UNPACKED_LIMIT = 1024**3
+"""Bytes of a zip's member that is unpacked into memory, because its format is read from the end."""
 REPORT_EVERY = 1024 * 1024
 
 Progress = Callable[[int, int, str], None]
 """Called with what is done, the total and the unit: ``bytes`` of files, or ``rows`` of a hub dataset."""
 
-READ_ERRORS = (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
+_DAMAGED = (EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, UnicodeDecodeError)
+READ_ERRORS = (OSError, *_DAMAGED, NotImplementedError, RuntimeError)
 """What reading a damaged, encrypted or vanished file or zip raises."""
+
+
+def read_problem(error: BaseException) -> str:
+    """What one of :data:`READ_ERRORS` means, and what to do about it where that is not plain."""
+    text = clean_line(error, limit=120)
+    # Damaged bzip2 data is a bare OSError.
+    if isinstance(error, _DAMAGED) or (type(error) is OSError and error.errno is None):
+        return f"it is damaged ({text}); download or copy it again"
+    if isinstance(error, OSError):
+        return clean_line(error.strerror or error, limit=200)
+    return f"{text}; unpack it and name the folder"
 
 
 class Meter:
@@ -53,20 +68,30 @@ class Meter:
 
 
 def is_zip(source: Path) -> bool:
-    return source.is_file() and zipfile.is_zipfile(source)
+    """Whether it is a zip. Raises ``OSError`` when it may not be read."""
+    if not source.is_file():
+        return False
+    with source.open("rb") as file:
+        return zipfile.is_zipfile(file)
 
 
 def list_files(source: Path) -> list[str]:
     """Sorted names of the files in a folder (three levels deep) or a zip, relative, with ``/``.
 
-    Hidden ones and those whose names are not UTF-8 are left out. A single file that is not a zip gives
-    its own name.
+    Hidden ones and those whose names are not UTF-8 are left out, and so are subfolders that may not be
+    read, unless there is nothing else. A single file that is not a zip gives its own name.
+
+    Raises:
+        OSError: the folder may not be read.
     """
     if is_zip(source):
         with zipfile.ZipFile(source) as archive:
             names = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
     elif source.is_dir():
-        names = list(_walk(source))
+        refused: list[OSError] = []
+        names = list(_walk(source, refused))
+        if refused and not names:
+            raise refused[0]
     else:
         names = [source.name]
     return sorted(name for name in names if not _hidden(name) and not is_not_utf8(name))[:LISTING_LIMIT]
@@ -76,9 +101,9 @@ def _hidden(name: str) -> bool:
     return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
 
 
-def _walk(folder: Path) -> Iterator[str]:
+def _walk(folder: Path, refused: list[OSError]) -> Iterator[str]:
     count = 0
-    for base, folders, files in os.walk(folder, followlinks=True):
+    for base, folders, files in os.walk(folder, followlinks=True, onerror=refused.append):
         relative = Path(base).relative_to(folder)
         if len(relative.parts) >= LISTING_DEPTH:
             folders.clear()

@@ -1,5 +1,6 @@
 """Which file of a folder or zip holds which split: the layouts of MultiNLI and its relatives."""
 
+import glob
 import re
 from collections import defaultdict
 from collections.abc import Mapping
@@ -36,6 +37,7 @@ _SPLIT = re.compile(
 )
 _ORIGINAL = re.compile(r"(multinli|snli)_\d\.\d_", re.IGNORECASE)
 _ANLI = re.compile(r"R(\d)", re.IGNORECASE)
+_ROUND = re.compile(r"(?<=train_r)\d(?![a-z0-9])", re.IGNORECASE)
 _USUAL_CONFIGS = ("mnli", "default", "data", "plain_text")
 
 
@@ -115,7 +117,8 @@ def detect(names: list[str], config: str | None, place: str) -> Layout:
     best = sorted(groups, key=_rank)
     if len(best) > 1 and _rank(best[0]) == _rank(best[1]):
         raise ConsoleError(
-            f"{place} holds several datasets: {shown_names([group.folder or '.' for group in best])}; "
+            f"{place} holds several datasets: "
+            f"{shown_names(list(dict.fromkeys(group.folder or '.' for group in best)))}; "
             'name the folder of one, or write config = "…" in settings.toml'
         )
     group = best[0]
@@ -124,7 +127,7 @@ def detect(names: list[str], config: str | None, place: str) -> Layout:
 
 
 def _rank(group: _Group) -> tuple[int, int, int, int]:
-    name = PurePosixPath(group.folder).name
+    name = PurePosixPath(group.folder).name.casefold()
     return (
         0 if TRAIN in group.splits else 1,
         _USUAL_CONFIGS.index(name) if name in _USUAL_CONFIGS else len(_USUAL_CONFIGS),
@@ -150,7 +153,7 @@ def _anli(names: list[str]) -> _Group | None:
             continue
         folder = path.parent.parent.as_posix().removeprefix(".")
         if split == TRAIN:
-            splits[TRAIN] = (PurePosixPath(folder) / "R[0-9]" / "train.jsonl").as_posix()
+            splits[TRAIN] = (PurePosixPath(glob.escape(folder)) / "R[0-9]" / "train.jsonl").as_posix()
         else:
             splits[f"{split}_r{round_[1]}"] = name
     return _Group(folder, ".jsonl", splits) if splits else None
@@ -195,6 +198,9 @@ def _one(split: str, files: list[str], place: str) -> str:
 
 
 def _pattern(path: PurePosixPath) -> str:
-    if path.stem.isdigit():
-        return (path.parent / "*.parquet").as_posix()
-    return path.with_name(_SHARD.sub(r"-*-of-\1*", path.stem) + path.suffix).as_posix()
+    """What the shards of a split have in common; the rounds of ANLI train together."""
+    folder, stem = glob.escape(path.parent.as_posix()), path.stem
+    if stem.isdigit():
+        return f"{_ROUND.sub('[0-9]', folder)}/*.parquet"
+    name = _SHARD.sub(r"-*-of-\1*", _ROUND.sub("[0-9]", glob.escape(stem)))
+    return (PurePosixPath(folder) / (name + path.suffix)).as_posix()

@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from nli_console.data.files import Meter, is_zip, open_file, shown_file
+from nli_console.data.files import UNPACKED_LIMIT, Meter, file_size, is_zip, not_utf8, open_file, shown_file
 from nli_console.data.parquet_footer import Footer, read_footer
 from nli_console.data.rows import LabelTable, RowMapper, find_columns, known_integers
 from nli_console.data.spec import DataSpec, Example
 from nli_console.errors import ConsoleError
 from nli_console.settings import Columns
-from nli_console.text import clean_line
+from nli_console.text import clean_line, format_bytes
 
 BATCH_ROWS = 8192
 
@@ -33,11 +33,26 @@ def parquet_examples(spec: DataSpec, name: str, mapper: RowMapper, meter: Meter)
         wanted = [column for column in columns.model_dump().values() if column is not None]
         row, size = 0, file.seek(0, io.SEEK_END)
         for batch in _batches(file, wanted, place):
-            table = {column: batch.column(column).to_pylist() for column in wanted}
+            table = {column: _values(batch.column(column), column, place, row) for column in wanted}
             for values in zip(*columns_in_order(columns, table, batch.num_rows), strict=True):
                 row += 1
                 yield mapper.example(place, f"row {row}", *values)
             meter.advance(size * batch.num_rows // max(footer.rows, 1))
+
+
+def _values(array: Any, column: str, place: str, before: int) -> list[Any]:
+    """The values of a column of one batch; ``before`` rows of the file precede it."""
+    try:
+        return array.to_pylist()
+    except UnicodeDecodeError:
+        return [_value(value, column, f"{place}, row {row}") for row, value in enumerate(array, before + 1)]
+
+
+def _value(value: Any, column: str, place: str) -> Any:
+    try:
+        return value.as_py()
+    except UnicodeDecodeError as error:
+        raise not_utf8(f"{place}, {clean_line(column, limit=60)}", error) from None
 
 
 def check_parquet(spec: DataSpec, name: str) -> Footer:
@@ -101,6 +116,16 @@ def _batches(file: BinaryIO, wanted: list[str], place: str) -> Iterator[Any]:
 
 @contextmanager
 def _seekable(source: Path, name: str) -> Iterator[BinaryIO]:
-    """Open the file; a member of a zip is unpacked into memory, where going backwards costs nothing."""
+    """Open the file; a member of a zip is unpacked into memory, where going backwards costs nothing.
+
+    Raises:
+        ConsoleError: the member is too large for that.
+    """
+    packed = is_zip(source)
+    if packed and (size := file_size(source, name)) > UNPACKED_LIMIT:
+        raise ConsoleError(
+            f"{shown_file(source, name)} has {format_bytes(size)}, and a parquet file in a zip may have "
+            f"{format_bytes(UNPACKED_LIMIT)}; unpack the zip and name the folder"
+        )
     with open_file(source, name) as file:
-        yield io.BytesIO(file.read()) if is_zip(source) else file
+        yield io.BytesIO(file.read()) if packed else file

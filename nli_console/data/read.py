@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from nli_console.data.files import READ_ERRORS, Meter, Progress, file_size, split_files
+from nli_console.data.files import READ_ERRORS, Meter, Progress, file_size, read_problem, split_files
 from nli_console.data.hub import hub_examples, hub_splits
 from nli_console.data.parquet import parquet_examples
 from nli_console.data.rows import NoLabelsError, RowMapper
@@ -67,9 +67,8 @@ def iterate(
             yield from READERS[spec.format](spec, file, mapper, meter)
         meter.finish()
     except READ_ERRORS as error:
-        reason = clean_line(getattr(error, "strerror", None) or error, limit=200)
         raise ConsoleError(
-            f"{clean_line(spec.source)}: the split {clean_line(split)} cannot be read: {reason}"
+            f"{clean_line(spec.source)}: the split {clean_line(split)} cannot be read: {read_problem(error)}"
         ) from None
 
 

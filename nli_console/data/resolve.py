@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from nli_console.data.files import READ_ERRORS, is_zip, list_files
+from nli_console.data.files import READ_ERRORS, is_zip, list_files, read_problem, shown_names
 from nli_console.data.hub import KNOWN
 from nli_console.data.layouts import FORMATS, TRAIN, Layout, detect, format_of, order_splits, split_of
 from nli_console.data.spec import DataSpec, Format
@@ -48,6 +48,8 @@ def resolve_model(name: str, settings: LoadedSettings) -> str:
     Raises:
         ConsoleError: no such model or folder, or a folder without ``config.json``.
     """
+    if not name.strip():
+        raise ConsoleError("model is empty; expected a name, a folder or a hub id")
     if name in DEMO_MODELS:
         from nli_console.data.demo import demo_model_path
 
@@ -55,7 +57,7 @@ def resolve_model(name: str, settings: LoadedSettings) -> str:
     given = settings.values.models.get(name)
     value, base = (name, current_folder()) if given is None else (given, _base(settings))
     path = absolute_path(value, base, "model")
-    if os.path.exists(path):
+    if _exists(path, f'model "{clean_line(name)}"'):
         return _model_folder(value, path)
     if _means_path(value, base):
         raise ConsoleError(
@@ -85,12 +87,14 @@ def resolve_dataset(name: str, settings: LoadedSettings, fraction: float = 1.0) 
         raise ConsoleError(
             f"fraction = {fraction}: expected a share of the training rows above 0 and up to 1"
         )
+    if not name.strip():
+        raise ConsoleError("data is empty; expected a name, a folder, zip or file, or a hub id")
     if name == DEMO_DATA:
         return _local(name, Dataset(path=str(_demo_corpus(settings))), _base(settings), fraction)
     given = settings.values.datasets.get(name)
     dataset, base = (Dataset(path=name), current_folder()) if given is None else (given, _base(settings))
     path = absolute_path(dataset.path, base, "data")
-    if dataset.format != "hub" and os.path.exists(path):
+    if dataset.format != "hub" and _exists(path, f'data "{clean_line(name)}"'):
         return _local(name, dataset, base, fraction)
     if dataset.format not in ("auto", "hub") or (
         dataset.format == "auto" and _means_path(dataset.path, base)
@@ -104,12 +108,28 @@ def resolve_dataset(name: str, settings: LoadedSettings, fraction: float = 1.0) 
         return _spec(name, known.source, "hub", dataset, splits, fraction, config)
     if _HUB_ID.fullmatch(dataset.path):
         return _spec(name, dataset.path, "hub", dataset, dataset.splits or {}, fraction, dataset.config)
+    if given is not None:
+        raise ConsoleError(
+            f'data "{clean_line(name)}": its path "{clean_line(dataset.path, limit=80)}" is no hub id; '
+            "expected one such as nyu-mll/multi_nli, or an existing folder, zip or file"
+        )
     names = [DEMO_DATA, *settings.values.datasets, *KNOWN]
     raise ConsoleError(
         f'data "{clean_line(name, limit=80)}" is not known{_close(name, names)}; '
         f'expected "{DEMO_DATA}", a name from [datasets] in settings.toml, a folder, zip or file, '
         "or a hub id such as nyu-mll/multi_nli"
     )
+
+
+def _exists(path: Path, what: str) -> bool:
+    """Whether there is something at ``path``; a folder on the way that may not be entered is an error."""
+    try:
+        path.stat()
+    except PermissionError:
+        raise ConsoleError(f"{what}: {clean_line(path)} may not be read: permission denied") from None
+    except OSError:
+        return False
+    return True
 
 
 def _base(settings: LoadedSettings) -> Path:
@@ -131,7 +151,8 @@ def _means_path(value: str, base: Path) -> bool:
 
 def _close(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name[:200], list(known), n=2)
-    return f"; did you mean {' or '.join(clean_line(word) for word in close)}?" if close else ""
+    quoted = (f'"{clean_line(word)}"' for word in close)
+    return f"; did you mean {' or '.join(quoted)}?" if close else ""
 
 
 def _model_folder(name: str, path: Path) -> str:
@@ -168,7 +189,10 @@ def _local(name: str, dataset: Dataset, base: Path, fraction: float) -> DataSpec
     try:
         layout = _layout(source, dataset)
     except READ_ERRORS as error:
-        raise ConsoleError(f'data "{clean_line(name)}": {clean_line(error, limit=200)}') from None
+        where = "" if str(source) == name else f" {clean_line(source)}"
+        raise ConsoleError(
+            f'data "{clean_line(name)}":{where} cannot be read: {read_problem(error)}'
+        ) from None
     kind = layout.format if dataset.format == "auto" else dataset.format
     return _spec(name, str(source), kind, dataset, layout.splits, fraction, dataset.config)
 
@@ -189,10 +213,15 @@ def _layout(source: Path, dataset: Dataset) -> Layout:
         return Layout(kind, order_splits(dataset.splits or {split_of(source.stem) or TRAIN: source.name}))
     if not source.is_dir() and not is_zip(source):
         raise ConsoleError(f"{place} is neither a folder nor a regular file")
-    names = list_files(source)
+    names = found = list_files(source)
     if dataset.format != "auto":
         ending: Format = "jsonl" if dataset.format == "multinli" else dataset.format
-        names = [name for name in names if format_of(name) == ending]
+        names = [name for name in found if format_of(name) == ending]
+        if not names:
+            raise ConsoleError(
+                f"{place} holds no file of the format {dataset.format}: {shown_names(found)}; "
+                'name another folder, or write format = "auto"'
+            )
     return detect(names, dataset.config, place)
 
 

@@ -107,6 +107,7 @@ class LabelTable:
                     f"expected one of {', '.join(LABELS)}"
                 )
             self._table[value] = LABELS.index(name)
+            self._table.setdefault(value.strip().casefold(), LABELS.index(name))
             if re.fullmatch(r"-?\d{1,18}", value):
                 self._table[int(value)] = LABELS.index(name)
 
@@ -116,14 +117,16 @@ class LabelTable:
         Raises:
             ConsoleError: the value is unknown.
         """
-        try:
-            return self._table[value]
-        except (KeyError, TypeError):
-            pass
-        if isinstance(value, str) and value.strip().casefold() in self._table:
-            return self._table[value.strip().casefold()]
+        # True equals 1 and would be looked up as such.
+        if not isinstance(value, bool):
+            try:
+                return self._table[value]
+            except (KeyError, TypeError):
+                pass
         if isinstance(value, float) and value != value:
             return None
+        if isinstance(value, (str, bool, int, float)) and str(value).strip().casefold() in self._table:
+            return self._table[str(value).strip().casefold()]
         raise ConsoleError(f"{file}, {row}: {self._unknown(value)}")
 
     def _unknown(self, value: Any) -> str:

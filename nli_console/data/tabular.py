@@ -7,12 +7,16 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from nli_console.data.files import Meter, not_utf8, read_lines, shown_file
+from nli_console.data.files import LINE_LIMIT, Meter, not_utf8, read_lines, shown_file
 from nli_console.data.rows import RowMapper, find_columns, known_integers
 from nli_console.data.spec import DataSpec, Example
 from nli_console.errors import ConsoleError
 from nli_console.settings import Columns
 from nli_console.text import clean_line
+
+csv.field_size_limit(LINE_LIMIT)
+
+_VOTES = tuple(f"label{number}" for number in range(1, 6))
 
 
 def jsonl_examples(spec: DataSpec, name: str, mapper: RowMapper, meter: Meter) -> Iterator[Example | None]:
@@ -40,6 +44,12 @@ def jsonl_examples(spec: DataSpec, name: str, mapper: RowMapper, meter: Meter) -
         if columns is None:
             columns = find_columns(list(row), spec, f"{file}, line {number}")
             mapper.name_integers(known_integers(list(row)))
+        if columns.label not in row:
+            # A null says that there is no gold label; a row that lacks the key has been made otherwise.
+            raise ConsoleError(
+                f'{file}, line {number} lacks "{clean_line(columns.label, limit=60)}" of the first row; '
+                "write it, null where there is no gold label, or remove the row"
+            )
         get = row.get
         yield mapper.example(
             file,
@@ -84,10 +94,19 @@ def _csv_rows(reader: Any, file: str) -> Iterator[tuple[int, list[str]]]:
                 yield start, fields
             start = reader.line_num + 1
     except csv.Error as error:
+        place = f"{file}, row from line {start} on"
+        if "new-line" in str(error):
+            raise _lone_return(place) from None
         raise ConsoleError(
-            f"{file}, row from line {start} on: {clean_line(error, limit=80)}; "
+            f"{place}: {clean_line(error, limit=80)}; "
             'close the quotes, and write "" for a quote inside a quoted field'
         ) from None
+
+
+def _lone_return(place: str) -> ConsoleError:
+    return ConsoleError(
+        f"{place}: a carriage return without a line feed; save it with Unix or Windows line ends"
+    )
 
 
 def tsv_examples(spec: DataSpec, name: str, mapper: RowMapper, meter: Meter) -> Iterator[Example | None]:
@@ -117,19 +136,14 @@ def _separated(
     _, header = next(rows, (0, []))
     if not header:
         return
+    if any("\r" in name for name in header):
+        raise _lone_return(f"{file}, line 1")
+    header = [name.strip() for name in header]
     columns = find_columns(header, spec, f"{file}, line 1")
     mapper.name_integers(None)
-    places = [
-        None if column is None else header.index(column)
-        for column in (
-            columns.premise,
-            columns.hypothesis,
-            columns.label,
-            columns.id,
-            columns.genre,
-            columns.annotator_labels,
-        )
-    ]
+    named = (columns.premise, columns.hypothesis, columns.label, columns.id, columns.genre)
+    places = [_place(column, header, file) for column in named]
+    votes = _votes(spec, columns, header, file)
     for number, fields in rows:
         if len(fields) != len(header):
             raise ConsoleError(
@@ -137,4 +151,26 @@ def _separated(
                 "quote a field that holds a comma (csv), or remove tabs inside texts (tsv)"
             )
         values = [None if place is None else fields[place] for place in places]
-        yield mapper.example(file, f"line {number}", *values)
+        voted = fields[votes[0]] if len(votes) == 1 else [fields[place] for place in votes if fields[place]]
+        yield mapper.example(file, f"line {number}", *values, annotator_labels=voted)
+
+
+def _place(column: str | None, header: list[str], file: str) -> int | None:
+    if column is None:
+        return None
+    if header.count(column) > 1:
+        raise ConsoleError(
+            f'{file}, line 1 has {header.count(column)} columns called "{clean_line(column, limit=60)}"; '
+            "rename all but one"
+        )
+    return header.index(column)
+
+
+def _votes(spec: DataSpec, columns: Columns, header: list[str], file: str) -> list[int]:
+    """The columns of the annotators' labels: one, or label1 … label5 as in GLUE and MultiNLI's txt files."""
+    place = _place(columns.annotator_labels, header, file)
+    if place is not None:
+        return [place]
+    if spec.columns is not None or columns.label != "gold_label":
+        return []
+    return [header.index(name) for name in _VOTES if name in header]

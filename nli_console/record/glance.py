@@ -118,6 +118,14 @@ def last_record(path: Path | str) -> dict[str, Any] | None:
     return None
 
 
+def last_steps(metrics: Path | str) -> tuple[int | None, float | None]:
+    """The last step in the last 32 KiB of ``metrics.jsonl``, and the mean of the finite losses there."""
+    steps = [record for record in end_of(metrics)[0] if record.get("kind") == "train"]
+    losses = [loss for record in steps if isinstance(loss := record.get("loss"), (int, float))]
+    step = steps[-1].get("step") if steps else None
+    return step if type(step) is int else None, sum(losses) / len(losses) if losses else None
+
+
 def _stall_after(phase: str, step_seconds: list[float]) -> float:
     if phase in _QUIET_PHASES:
         return _STALL_QUIET

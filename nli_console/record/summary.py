@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nli_console.record.evidence import Evidence, Final, attempt_numbers, read_final, read_result
+from nli_console.record.evidence import Evidence, Final, Result, attempt_numbers, read_final, read_result
 from nli_console.record.files import read_json_or_none
-from nli_console.record.glance import begin_of, last_record
+from nli_console.record.glance import begin_of, last_record, last_steps
 from nli_console.record.labels import Labels
 from nli_console.record.layout import CURVE, METRICS, OWNER, AttemptLayout, RunLayout
 from nli_console.record.spec import SPEC_VERSION
@@ -131,11 +131,13 @@ def summarise(
     attempts = [_attempt(place, evidence, state, now) for place in places]
     last = attempts[-1] if attempts else _Attempt(None, 0.0, {}, {})
     seen = evidence.glance
-    step, loss = _progress(places) if seen is None else (seen.step, seen.loss)
+    if state.state.live and seen is not None and seen.step is not None:
+        step, loss = seen.step, seen.loss
+    else:
+        step, loss = _progress(places, attempts)
     step = step if step is not None else _whole(last.final.get("step"))
     recorded = [attempt.final for attempt in attempts if attempt.final]
-    final = evidence.final.fields if evidence.final is not None else (recorded[-1] if recorded else {})
-    begin = last.begin
+    begin = last.begin or _begun_before(places, evidence.final)
     peaks = [_whole(attempt.final.get("peak_memory_bytes")) for attempt in attempts]
     return RunSummary(
         id=layout.id,
@@ -154,8 +156,8 @@ def summarise(
         step=step,
         total_steps=_whole(begin.get("total_steps")) if begin else _planned(evidence.final),
         loss=loss,
-        trainable_parameters=_first(final, begin, "trainable_parameters"),
-        total_parameters=_first(final, begin, "total_parameters"),
+        trainable_parameters=_newest([*recorded, begin], "trainable_parameters"),
+        total_parameters=_newest([*recorded, begin], "total_parameters"),
         peak_memory_bytes=max((peak for peak in peaks if peak is not None), default=None),
         accuracy=_accuracies(last.final),
         selection_accuracy=accuracy_of(last.final.get("selection_accuracy")),
@@ -201,7 +203,7 @@ def _attempt(layout: AttemptLayout, evidence: Evidence, state: RunState, now: fl
 def _end(layout: AttemptLayout, evidence: Evidence, state: RunState, now: float) -> float | None:
     """When the latest attempt ended: now, while it is live."""
     if evidence.result is not None and evidence.result.t is not None:
-        return evidence.result.t
+        return _ended(layout, evidence.result)
     if state.state.live and state.state is not State.UNREACHABLE:
         return now
     return _last_written(layout)
@@ -209,7 +211,13 @@ def _end(layout: AttemptLayout, evidence: Evidence, state: RunState, now: float)
 
 def _written_end(layout: AttemptLayout) -> float | None:
     result = read_result(layout)
-    return result.t if result is not None and result.t is not None else _last_written(layout)
+    return _ended(layout, result) if result is not None else _last_written(layout)
+
+
+def _ended(layout: AttemptLayout, result: Result) -> float | None:
+    """When an attempt ended by its result; a lost one may have been found long after it was heard of last."""
+    written = _last_written(layout) if result.t is None or result.state is State.LOST else None
+    return min((t for t in (result.t, written) if t is not None), default=None)
 
 
 def _last_written(layout: AttemptLayout) -> float | None:
@@ -222,10 +230,30 @@ def _last_written(layout: AttemptLayout) -> float | None:
     return max(times, default=None)
 
 
-def _progress(attempts: Sequence[AttemptLayout]) -> tuple[int | None, float | None]:
-    """Last step and loss of an attempt that is over, from the end of its curve."""
-    last = (last_record(attempts[-1].at(CURVE)) if attempts else None) or {}
-    return _whole(last.get("last_step")), _number(last.get("mean"))
+def _progress(
+    places: Sequence[AttemptLayout], attempts: Sequence[_Attempt]
+) -> tuple[int | None, float | None]:
+    """Last step and loss of a run that is over: of its newest attempt that made a step."""
+    for place, attempt in zip(reversed(places), reversed(attempts), strict=True):
+        last = last_record(place.at(CURVE)) or {}
+        step, loss = _whole(last.get("last_step")), _number(last.get("mean"))
+        if not attempt.final:
+            # A worker that was killed had no time to write the last block of its curve.
+            written, mean = last_steps(place.at(METRICS))
+            if written is not None and written > (step or 0):
+                step, loss = written, mean
+        if step is not None:
+            return step, loss
+        if resumed := _whole(attempt.begin.get("resumed_step")):
+            return resumed, None
+    return None, None
+
+
+def _begun_before(places: Sequence[AttemptLayout], final: Final | None) -> Mapping[str, Any]:
+    """What an earlier attempt knew, where the latest has not got so far and perhaps never will."""
+    if final is not None and final.completed:
+        return {}
+    return next((begin for place in reversed(places[:-1]) if (begin := begin_of(place.at(METRICS))[1])), {})
 
 
 def _planned(final: Final | None) -> int | None:
@@ -252,9 +280,11 @@ def _accuracy_json(value: Accuracy | None) -> dict[str, Any] | None:
     )
 
 
-def _first(final: Mapping[str, Any], begin: Mapping[str, Any], key: str) -> int | None:
-    value = _whole(final.get(key))
-    return value if value is not None else _whole(begin.get(key))
+def _newest(sources: Sequence[Mapping[str, Any]], key: str) -> int | None:
+    """The number that the last of ``sources`` to know it gives."""
+    return next(
+        (value for source in reversed(sources) if (value := _whole(source.get(key))) is not None), None
+    )
 
 
 def _text(value: object) -> str:

@@ -68,8 +68,8 @@ def resume(layout: RunLayout, survive: Survive = "auto") -> None:
         raise ConsoleError(f"{layout.id}: has finished; clone it to run it again")
     if state.state == State.ORPHANED:
         raise ConsoleError(
-            f"{layout.id}: processes of an earlier attempt are still alive; "
-            f"`nli-console stop --kill {layout.id}` ends them, then resume"
+            f"{layout.id}: processes of an earlier attempt are still alive, perhaps writing a checkpoint; "
+            f"resume it when they have left, or end them with `nli-console stop --kill {layout.id}`"
         )
     if not state.resumable:
         raise ConsoleError(_refusal(layout, state, "resumed"))
@@ -146,12 +146,14 @@ def _look(layout: RunLayout) -> tuple[Evidence, RunState]:
 
 
 def _settled(layout: RunLayout) -> RunState:
-    """The state; of an attempt that has ended but whose supervisor is still clearing up, once it has left."""
+    """The state, once those who are leaving have left: a supervisor that clears up after its attempt, or a
+    worker that saves because its supervisor died.
+    """
     deadline = time.monotonic() + _LEAVING
     while True:
         _, state = _look(layout)
         leaving = state.state in (State.STOPPED, State.FAILED) and not state.resumable
-        if not leaving or time.monotonic() > deadline:
+        if not (leaving or state.state == State.ORPHANED) or time.monotonic() > deadline:
             return state
         time.sleep(_LOOK_AGAIN)
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from threading import Timer
@@ -102,7 +103,8 @@ class ConsoleApp(KeysInOrder):
         """The first frame stands: what competes with it for the processor may begin."""
         for reader in self._readers:
             reader.start()
-        if self.settings.notice:
+        # Where Launch stands beside its checks, they say so already.
+        if self.settings.notice and (self.current_mode != "launch" or self.screen.has_class("-narrow")):
             self.tell(self.settings.notice)
 
     def on_unmount(self) -> None:
@@ -216,9 +218,13 @@ class ConsoleApp(KeysInOrder):
 
         async def act(action: str | None) -> None:
             if action is not None:
-                await self.run_action(action, self if action in _APP_ACTIONS else screen)
+                await self.perform(action)
 
         self.push_screen(Picker("Commands", rows), act)
+
+    async def perform(self, action: str) -> None:
+        """Do what a key of the registry does, wherever the focus is."""
+        await self.run_action(action, self if action in _APP_ACTIONS else self.screen)
 
     def action_help_quit(self) -> None:
         self.tell("q leaves the console (ctrl+q while typing). Runs go on without it.")
@@ -230,6 +236,14 @@ class ConsoleApp(KeysInOrder):
 _APP_ACTIONS = {key.action for key in GROUPS["everywhere"].keys}
 
 
+def _forget_stale_size() -> None:
+    """Textual believes an exported COLUMNS and LINES before the terminal, and then no resize reaches it."""
+    with suppress(OSError, ValueError):
+        if all(os.get_terminal_size(sys.stdout.fileno())):
+            for name in ("COLUMNS", "LINES"):
+                os.environ.pop(name, None)
+
+
 def run_console(settings: LoadedSettings, *, select: str | None = None) -> int:
     """Open the console and return its exit code; ``select`` is the id of a run to open in Runs.
 
@@ -237,6 +251,7 @@ def run_console(settings: LoadedSettings, *, select: str | None = None) -> int:
         Exception: the interface broke; the terminal is given back before, and no run is touched.
     """
     read_alt_digits()
+    _forget_stale_size()
     app = ConsoleApp(settings, select=select)
     app.run()
     if app._watchdog is not None:

@@ -37,6 +37,8 @@ class Group:
 
     title: str
     keys: tuple[Key, ...]
+    zoomed: tuple[str, ...] = ()
+    """Ids of what the key bar shows while one thing has the whole screen, in that order."""
 
 
 GROUPS: dict[str, Group] = {
@@ -141,6 +143,7 @@ GROUPS: dict[str, Group] = {
             Key("down,j", "select(1)", "next run", "select the next run"),
             Key("up,k", "select(-1)", "run before", "select the run before"),
         ),
+        zoomed=("peel", "page", "stop", "resume", "clone", "log_axis", "smoothing", "copy_command"),
     ),
     "data": Group(
         "Data",
@@ -166,6 +169,7 @@ GROUPS: dict[str, Group] = {
             Key("r", "reread", "read again", "read the dataset again, where its files have changed"),
             Key("x", "cancel", "stop reading", "stop counting the rows of the dataset"),
         ),
+        zoomed=("peel", "example"),
     ),
 }
 

@@ -76,7 +76,7 @@ class RunFollower:
 
     def _view(self) -> RunView:
         live = self._live
-        throughput = live.throughput
+        throughput, eta = live.throughput, live.eta
         return RunView(
             id=self._layout.id,
             spec=self._spec,
@@ -87,7 +87,8 @@ class RunFollower:
             phase=self._phase(),
             start=live.start,
             step=live.step,
-            eta=live.eta.total,
+            eta=eta.total,
+            eta_at_least=eta.training or None,
             samples_per_second=throughput.samples if throughput else None,
             samples=tuple(live.system)[-SAMPLES_SHOWN:],
             log=tuple(live.log[-LOG_LINES:]),

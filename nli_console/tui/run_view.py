@@ -12,7 +12,8 @@ from nli_console.tui.widgets.buckets import Buckets
 class RunView:
     """One run. Every text in it is clean, except the spec's, which is cleaned where it is shown.
 
-    ``eta`` in seconds, ``size`` in bytes on disk; unknown is ``None``.
+    ``eta`` in seconds, or ``eta_at_least`` while the evaluations to come are unknown; ``size`` in bytes on
+    disk; unknown is ``None``.
     """
 
     id: str
@@ -25,6 +26,7 @@ class RunView:
     start: Start | None = None
     step: int | None = None
     eta: float | None = None
+    eta_at_least: float | None = None
     samples_per_second: float | None = None
     samples: Sequence[SystemSample] = ()
     log: Sequence[str] = ()

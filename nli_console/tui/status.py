@@ -53,10 +53,8 @@ class Status:
         if host is None:
             return [[counts]]
         cpu = Content.styled(f"CPU {host.host_cpu_percent:.0f} %", "$muted")
-        memory = Content.styled(
-            f"{format_bytes(host.host_memory_used_bytes)} of {format_bytes(host.host_memory_total_bytes)}",
-            "$muted",
-        )
+        used, total = format_bytes(host.host_memory_used_bytes), format_bytes(host.host_memory_total_bytes)
+        memory = Content.styled(f"memory {used} of {total}", "$muted")
         silent = self.machine.gpus is None and self.machine.note is not None
         note = [Content.styled("GPU: no reading", "$warning")] if silent else []
         return [[*note, cpu, memory, counts], [*note, cpu, counts], [cpu, counts], [counts]]

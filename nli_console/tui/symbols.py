@@ -2,6 +2,7 @@
 
 import locale
 import os
+import sys
 from dataclasses import dataclass
 from typing import Literal
 
@@ -117,7 +118,11 @@ def speaks_unicode() -> bool:
     """Whether locale and terminal can show more than ASCII: LANG=C, vt100 and the bare console may not."""
     if os.environ.get("TERM", "") in {"dumb", "vt100", "linux"}:
         return False
-    named = os.environ.get("LC_ALL") or os.environ.get("LC_CTYPE") or os.environ.get("LANG") or ""
+    names = ["LC_ALL", "LC_CTYPE", "LANG"]
+    if sys.flags.utf8_mode:
+        # Python found the C locale, went over to UTF-8, and set this variable itself.
+        names.remove("LC_CTYPE")
+    named = next((value for name in names if (value := os.environ.get(name))), "")
     if named:
         return "utf" in named.casefold()
     return "utf" in locale.getpreferredencoding(False).casefold() and not os.environ.get("SSH_TTY")

@@ -50,7 +50,7 @@ def test_wrong_words_are_answered_with_what_is_expected(place):
         (("pairs", "--split", "dev"), "pairs has train, validation_matched, validation_mismatched"),
         (("pairs", "--label", "maybe"), "expected one of entailment, neutral, contradiction"),
         (("pairs", "--rows", "0"), "must be at least 1"),
-        (("pears",), "did you mean pairs"),
+        (("pears",), 'did you mean "pairs"'),
         (("pairs", "--split", "dev", "--rows", "1"), 'has no split "dev"'),
     ):
         result = place.call("data", "show", *words)

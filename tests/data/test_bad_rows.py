@@ -1,8 +1,10 @@
 """What is wrong with a file is told with its name, the row, the value and the next step."""
 
 import json
+import os
 import re
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from nli_console.data.check import check
 from nli_console.data.read import read_split
 from nli_console.data.resolve import resolve_dataset
+from nli_console.data.spec import LABELS
 from nli_console.errors import ConsoleError
 from tests.data.corpora import one_file, original_row, settings, write_jsonl
 
@@ -34,6 +37,10 @@ def error_of(path: Path, **changes: object) -> str:
         (json.dumps(original_row(0, sentence1=None)).encode(), ["the premise is missing"]),
         (json.dumps(original_row(0, sentence2="")).encode(), ["the hypothesis is missing"]),
         (json.dumps(original_row(0, sentence2=["a"])).encode(), ["hypothesis is of type list"]),
+        (
+            b'{"sentence1": "a", "sentence2": "b"}',
+            ['lacks "gold_label"', "null where there is no gold label"],
+        ),
         (b'{"sentence1": "\xff\xfe"}', ["0xff", "not valid UTF-8"]),
         (b'{"sentence1": "\\ud800"}', ["not JSON"]),
         (b'{"sentence1": ', ["not JSON", "one JSON object per line"]),
@@ -72,6 +79,9 @@ def test_a_bad_line_of_json_lines(tmp_path: Path, line: bytes, words: list[str])
             b"premise,hypo,label\na,b,neutral\n",
             ["hypothesis, sentence2", "premise, hypo, label", "columns"],
         ),
+        ("a.csv", b"premise,hypothesis,label\ra,b,neutral\r", ["line 1", "carriage return"]),
+        ("a.tsv", b"premise\thypothesis\tlabel\ra\tb\tneutral\r", ["line 1", "carriage return"]),
+        ("a.csv", b"premise,premise,hypothesis,label\na,b,c,neutral\n", ['2 columns called "premise"']),
         ("a.csv", b"premise,hypothesis,label\na,b,0\n", ["line 2", "label 0 is a number"]),
     ],
 )
@@ -131,6 +141,67 @@ def test_a_damaged_zip_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"PK not really")
     with pytest.raises(ConsoleError, match="not a zip file"):
         resolve_dataset(str(path), settings(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+)
+def test_damage_inside_a_zip_is_told_before_the_launch(tmp_path: Path, method: int) -> None:
+    path = tmp_path / "pairs.zip"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("train.jsonl", GOOD * 500)
+    content = bytearray(path.read_bytes())
+    content[60:80] = b"\x55" * 20
+    path.write_bytes(content)
+    spec = resolve_dataset(str(path), settings(tmp_path))
+    for action in (check, lambda spec: read_split(spec, "train")):
+        with pytest.raises(ConsoleError, match=r"pairs\.zip"):
+            action(spec)
+
+
+def test_blanks_around_the_names_of_columns_and_long_fields(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"premise, hypothesis ,label\n{'x' * 200_000},b, neutral\n", encoding="utf-8")
+    (example,) = read_split(one_file(path), "train").examples
+    assert (len(example.premise), example.hypothesis, LABELS[example.label]) == (200_000, "b", "neutral")
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (os.mkfifo, "not a regular file"),
+        (lambda path: path.symlink_to("/dev/zero"), "not a regular file"),
+        (lambda path: path.symlink_to("/nowhere/at/all"), "No such file"),
+    ],
+)
+def test_what_is_no_file_is_not_read(tmp_path: Path, make: Callable[[Path], None], words: str) -> None:
+    write_jsonl(tmp_path / "x/dev.jsonl", [original_row(0)])
+    make(tmp_path / "x/train.jsonl")
+    spec = resolve_dataset(str(tmp_path / "x"), settings(tmp_path))
+    for action in (check, lambda spec: read_split(spec, "train")):
+        with pytest.raises(ConsoleError, match=words):
+            action(spec)
+
+
+def test_what_may_not_be_read_is_not_taken_for_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The tests may run as a user who may read everything, so the refusal itself is played.
+    (tmp_path / "x").mkdir()
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", "x")
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(ConsoleError, match="cannot be read: Permission denied"):
+        resolve_dataset(str(tmp_path / "x"), settings(tmp_path))
+
+
+def test_a_format_that_no_file_has(tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "x/train.jsonl", [original_row(0)])
+    text = '[datasets.mine]\npath = "x"\nformat = "csv"\n'
+    with pytest.raises(ConsoleError, match=r'no file of the format csv: train\.jsonl.*format = "auto"'):
+        resolve_dataset("mine", settings(tmp_path, text))
+    with pytest.raises(ConsoleError, match=r'its path "x" is no hub id'):
+        resolve_dataset("mine", settings(tmp_path, text.replace("csv", "hub")))
 
 
 def test_the_quick_look_finds_it_before_the_launch(tmp_path: Path) -> None:

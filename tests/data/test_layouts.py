@@ -81,10 +81,12 @@ def test_anli_trains_on_all_rounds_and_reports_on_each(tmp_path: Path) -> None:
 def test_glue_leaves_out_the_test_sets_without_labels(tmp_path: Path) -> None:
     folder = tmp_path / "MNLI"
     folder.mkdir()
-    row = "1\t31193\t31193n\tgovernment\tHe said \"no.\tIt isn't\tneutral\tneutral\n"
-    header = "index\tpromptID\tpairID\tgenre\tsentence1\tsentence2\tlabel1\tgold_label\n"
-    for name in ("train", "dev_matched", "dev_mismatched"):
-        (folder / f"{name}.tsv").write_text(header + row, encoding="utf-8")
+    row = "1\t31193\t31193n\tgovernment\tHe said \"no.\tIt isn't\t"
+    header = "index\tpromptID\tpairID\tgenre\tsentence1\tsentence2\tlabel1\t"
+    (folder / "train.tsv").write_text(f"{header}gold_label\n{row}neutral\tneutral\n", encoding="utf-8")
+    for name in ("dev_matched", "dev_mismatched"):
+        text = f"{header}label2\tlabel3\tgold_label\n{row}neutral\tentailment\t\tneutral\n"
+        (folder / f"{name}.tsv").write_text(text, encoding="utf-8")
     for name in ("test_matched", "test_mismatched"):
         (folder / f"{name}.tsv").write_text("index\tsentence1\tsentence2\n0\ta\tb\n", encoding="utf-8")
     write_jsonl(folder / "original/multinli_1.0_dev_matched.jsonl", [original_row(1)])
@@ -94,6 +96,23 @@ def test_glue_leaves_out_the_test_sets_without_labels(tmp_path: Path) -> None:
     assert [note.split()[0] for note in found.notes] == ["test_matched", "test_mismatched"]
     example = read_split(spec, "train").examples[0]
     assert (example.id, example.premise, example.genre) == ("31193n", 'He said "no.', "government")
+    votes = [read_split(spec, name).examples[0].annotator_labels for name in MULTINLI_SPLITS]
+    assert votes == [("neutral",), ("neutral", "entailment"), ("neutral", "entailment")]
+
+
+def test_a_folder_with_all_of_glue_gives_mnli(tmp_path: Path) -> None:
+    for task in ("MNLI", "RTE"):
+        for name in ("train", "dev_matched"):
+            path = tmp_path / f"glue_data/{task}/{name}.tsv"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("sentence1\tsentence2\tgold_label\na\tb\tneutral\n", encoding="utf-8")
+    assert resolve(tmp_path / "glue_data").splits["train"] == "MNLI/train.tsv"
+
+
+def test_a_folder_whose_name_looks_like_a_pattern(tmp_path: Path) -> None:
+    for number in (1, 2):
+        write_jsonl(tmp_path / f"x/anli[1]/R{number}/train.jsonl", [original_row(number)])
+    assert len(read_split(resolve(tmp_path / "x"), "train").examples) == 2
 
 
 def test_files_named_after_splits(tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+import zipfile
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
 import pytest
 
+from nli_console.data import parquet as parquet_module
 from nli_console.data.check import check
 from nli_console.data.hub import hub_examples
 from nli_console.data.parquet_footer import read_footer
@@ -89,6 +91,21 @@ def test_the_folder_of_a_configuration_is_found(tmp_path: Path) -> None:
         resolve(tmp_path / "many")
 
 
+def test_the_rounds_of_anli_train_together(tmp_path: Path) -> None:
+    for number in (1, 2, 3):
+        for name in ("train", "dev", "test"):
+            rows = hub_rows(10 * number, 3)
+            write_parquet(tmp_path / f"anli/plain_text/{name}_r{number}-00000-of-00001.parquet", rows)
+            write_parquet(tmp_path / f"converted/plain_text/{name}_r{number}/0000.parquet", rows)
+    for folder in ("anli", "converted"):
+        spec = resolve(tmp_path / folder)
+        assert split_names(spec) == [
+            "train", "validation_r1", "validation_r2", "validation_r3", "test_r1", "test_r2", "test_r3",
+        ]  # fmt: skip
+        ids = [example.id for example in read_split(spec, "train").examples]
+        assert ids == [f"{10 * number + row}x" for number in (1, 2, 3) for row in range(3)]
+
+
 def test_numbers_without_names_are_an_error_unless_the_dataset_is_known(tmp_path: Path) -> None:
     glue = [{"premise": "p", "hypothesis": "h", "label": 2, "idx": i} for i in range(3)]
     known = resolve(write_parquet(tmp_path / "glue.parquet", glue, None))
@@ -97,6 +114,43 @@ def test_numbers_without_names_are_an_error_unless_the_dataset_is_known(tmp_path
     unknown = resolve(write_parquet(tmp_path / "pairs.parquet", rows, None))
     with pytest.raises(ConsoleError, match="row 1: label 2 is a number"):
         read_split(unknown, "train")
+
+
+@pytest.mark.parametrize(("value", "shown"), [(2.0, "2.0"), (True, "True")])
+def test_a_label_that_is_no_text_is_named_as_the_message_says(
+    tmp_path: Path, value: object, shown: str
+) -> None:
+    path = write_parquet(tmp_path / "a.parquet", [{"premise": "p", "hypothesis": "h", "label": value}], None)
+    with pytest.raises(ConsoleError, match=f'labels = {{ "{shown}" ='):
+        read_split(resolve(path), "train")
+    text = f'[datasets.mine]\npath = "a.parquet"\nlabels = {{ "{shown}" = "contradiction" }}'
+    spec = resolve_dataset("mine", settings(tmp_path, text))
+    assert [LABELS[example.label] for example in read_split(spec, "train").examples] == ["contradiction"]
+
+
+def test_text_that_is_not_utf8_is_named_by_row_and_column(tmp_path: Path) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    broken = pyarrow.array([b"good", b"b\xffd"], pyarrow.binary())
+    premises = pyarrow.Array.from_buffers(pyarrow.string(), 2, broken.buffers())
+    table = pyarrow.table({"premise": premises, "hypothesis": ["h", "h"], "label": ["neutral", "neutral"]})
+    parquet.write_table(table, tmp_path / "a.parquet")
+    with pytest.raises(ConsoleError, match=r"a\.parquet, row 2, premise: byte 0xff at position 2"):
+        read_split(resolve(tmp_path / "a.parquet"), "train")
+
+
+def test_a_parquet_file_in_a_zip_that_memory_may_not_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(write_parquet(tmp_path / "train.parquet", hub_rows(0, 3)), "train.parquet")
+    assert len(read_split(resolve(path), "train").examples) == 3
+    monkeypatch.setattr(parquet_module, "UNPACKED_LIMIT", 100)
+    for action in (check, lambda spec: read_split(spec, "train")):
+        with pytest.raises(ConsoleError, match="unpack the zip and name the folder"):
+            action(resolve(path))
 
 
 @pytest.mark.parametrize(

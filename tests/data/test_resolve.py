@@ -41,7 +41,7 @@ def test_a_folder_becomes_absolute(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("robreta-large", "did you mean roberta-large"),
+        ("robreta-large", 'did you mean "roberta-large"'),
         ("./missing", "there is no folder"),
         ("models/missing", "there is no folder"),
         ("/nowhere/at/all", "there is no folder"),
@@ -50,7 +50,7 @@ def test_a_folder_becomes_absolute(tmp_path: Path) -> None:
         ("file.bin", "is a file"),
         ("a" * 5000, "is not known"),
         ("a\0b", "NUL"),
-        ("", "has no config.json"),
+        ("", "model is empty"),
     ],
 )
 def test_what_is_not_a_model(tmp_path: Path, name: str, words: str) -> None:

@@ -8,6 +8,7 @@ from typing import get_args
 import pytest
 
 from nli_console.record.files import read_json, write_json
+from nli_console.record.journal import Journal
 from nli_console.record.labels import update_labels
 from nli_console.record.layout import RunLayout
 from nli_console.record.state import State
@@ -18,6 +19,13 @@ from tests.support.fake_runs import FakeState, grow, make_run
 def only(store: Store) -> RunSummary:
     (run,) = store.runs
     return run
+
+
+def only_summary(root: Path) -> RunSummary:
+    """The only run in ``root``, as a console that has just been opened sees it."""
+    store = Store(root)
+    store.refresh()
+    return only(store)
 
 
 def settle(root: Path) -> None:
@@ -55,6 +63,45 @@ def test_seconds_sum_the_attempts(tmp_path: Path) -> None:
     run = only(store)
     assert run.attempts == 3
     assert run.seconds == pytest.approx(300 * 0.35 + 3 * 24.6)
+
+
+def test_what_a_killed_worker_had_reached_is_known_before_and_after_its_end_is_recorded(
+    tmp_path: Path,
+) -> None:
+    layout = make_run(tmp_path, "lost", steps=40, total_steps=90)
+    attempt = layout.attempt(1)
+    whole = only_summary(tmp_path)
+    # It had no time to write the last block of its curve, and the last line is torn.
+    attempt.curve.write_bytes(b"")
+    with attempt.metrics.open("ab") as stream:
+        stream.write(b'{"v": 1, "kind": "train", "step": 41, "lo')
+    recorded = only_summary(tmp_path)
+    attempt.result.unlink()
+    derived = only_summary(tmp_path)
+    for run in (recorded, derived):
+        assert (run.state.state, run.step, run.total_steps) == (State.LOST, 40, 90)
+        assert run.loss == pytest.approx(whole.loss)
+        assert run.trainable_parameters == whole.trainable_parameters
+
+
+@pytest.mark.parametrize("begun", [False, True], ids=["before its start", "before its first step"])
+def test_an_attempt_that_failed_early_hides_nothing_that_the_one_before_it_reached(
+    tmp_path: Path, begun: bool
+) -> None:
+    layout = make_run(tmp_path, "stopped", steps=40, total_steps=90)
+    second = layout.attempt(2)
+    second.path.mkdir()
+    if begun:
+        with Journal(second.metrics) as journal:
+            journal.append(
+                {"v": 1, "seq": 0, "t": 1.0, "kind": "start", "resumed_step": 30, "total_steps": 90}
+            )
+    reason = {"code": "exception", "detail": "the model has moved"}
+    write_json(second.final, {"v": 1, "completed": False, "stopped": False, "reason": reason, "step": 0})
+    write_json(second.result, {"v": 1, "state": "failed", "reason": reason})
+    run = only_summary(tmp_path)
+    assert (run.state.state, run.step, run.total_steps) == (State.FAILED, 30 if begun else 40, 90)
+    assert (run.trainable_parameters, run.total_parameters) == (3_805_187, 359_167_878)
 
 
 @pytest.mark.parametrize("state", get_args(FakeState))
@@ -197,6 +244,19 @@ def test_waiting_in_the_queue_is_not_counted_as_time_taken(tmp_path: Path) -> No
     store = Store(tmp_path)
     store.refresh()
     assert 30 < (only(store).seconds or 0) < 120
+
+
+@pytest.mark.parametrize("attempts", [1, 2], ids=["the latest", "an earlier one"])
+def test_a_loss_that_is_found_late_does_not_count_the_time_in_between(tmp_path: Path, attempts: int) -> None:
+    layout = make_run(tmp_path, "lost", steps=100, age=0.0)
+    result = layout.attempt(1).result
+    moment = time.time()
+    for path in (layout.attempt(1).metrics, layout.attempt(1).owner):
+        os.utime(path, (moment, moment))
+    write_json(result, {**(read_json(result) or {}), "t": moment + 7200})
+    if attempts == 2:
+        layout.attempt(2).path.mkdir()
+    assert only_summary(tmp_path).seconds == pytest.approx(35, abs=5)
 
 
 def test_the_newest_runs_can_be_had_first(tmp_path):

@@ -18,7 +18,7 @@ from nli_console.record.evidence import attempt_numbers
 from nli_console.record.files import read_json
 from nli_console.record.journal import Tail
 from nli_console.record.layout import AttemptLayout, RunLayout
-from nli_console.record.processes import ProcessIdentity, tagged_processes
+from nli_console.record.processes import ProcessIdentity, alive, tagged_processes
 from nli_console.record.spec import RunSpec
 from nli_console.record.spec_io import submit
 from nli_console.settings import Queue
@@ -35,7 +35,11 @@ SHORT_GRACES = (
 )
 
 
-def until(true: Callable[[], Any], seconds: float = 30.0) -> Any:
+PATIENCE = 120.0
+"""Seconds that a test waits for what must come: a busy machine may need most of them."""
+
+
+def until(true: Callable[[], Any], seconds: float = PATIENCE) -> Any:
     """Ask again every few milliseconds until the answer is true; return it."""
     deadline = time.monotonic() + seconds
     while not (answer := true()):
@@ -154,6 +158,12 @@ def events_of(attempt: AttemptLayout) -> list[str]:
 
 def steps_of(attempt: AttemptLayout) -> list[int]:
     return [r["step"] for r in Tail(attempt.metrics).read().records if r["kind"] == "train"]
+
+
+def all_gone(layout: RunLayout, attempt: int = 1) -> Callable[[], bool]:
+    """Whether no process of the run is left: an exiting one loses its environment before it is gone."""
+    worker = worker_of(layout.attempt(attempt))
+    return lambda: not alive(worker) and not tagged_processes(layout.path)
 
 
 def training(attempt: AttemptLayout, steps: int = 3) -> Callable[[], bool]:

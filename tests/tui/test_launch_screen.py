@@ -1,10 +1,12 @@
 import asyncio
+from dataclasses import replace
 
 from textual.widgets import OptionList, Static
 
 from nli_console.data.resolve import resolve_dataset
 from nli_console.record.spec_io import run_folders
 from nli_console.tui import launching
+from nli_console.tui.app import ConsoleApp
 from nli_console.tui.preflight import Preflight
 from nli_console.tui.screens.launch import LaunchScreen
 from nli_console.tui.screens.picker import Picker
@@ -20,7 +22,7 @@ HOSTILE = "[/] [@click=app.leave]x[/] [b"
 
 async def until(pilot, condition):
     """Wait until a condition on the screen holds."""
-    for _ in range(400):
+    for _ in range(2400):
         if condition():
             return
         await pilot.pause(0.025)
@@ -169,6 +171,59 @@ async def test_the_panel_counts_parameters_of_the_model_that_is_typed(console):
     async with app.run_test(size=SIZE, notifications=True) as pilot:
         await write(pilot, "target_modules", "query,dense")
         await until(pilot, lambda: "3,805,187" in panel(app))
+
+
+async def test_figures_of_another_method_are_not_shown_as_if_they_were_of_this_one(console, monkeypatch):
+    app = console()
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        await until(pilot, lambda: "trainable 1,839,107" in panel(app))
+        monkeypatch.setattr(Preflight, "ask", lambda *_: None)
+        await pilot.press("up")
+        await until(pilot, lambda: app.screen.form.method == "top_layers")
+        assert "trainable …" in panel(app)
+
+
+async def test_figures_are_dimmed_while_they_are_of_an_earlier_form(console, monkeypatch):
+    app = console()
+
+    def dimmed() -> bool:
+        text = app.screen.query_one(ChecksPanel).content
+        place = text.plain.index("1,839,107")
+        return all("muted" in str(span.style) for span in text.spans if span.start <= place < span.end)
+
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        await until(pilot, lambda: "trainable 1,839,107" in panel(app))
+        await until(pilot, lambda: not dimmed())
+        monkeypatch.setattr(Preflight, "ask", lambda *_: None)
+        await write(pilot, "lora_r", "16")
+        assert dimmed()
+
+
+async def test_what_stands_in_the_checks_is_not_told_twice(loaded):
+    notice = "no settings.toml in /here: the built-in defaults are used"
+    settings = replace(loaded(), notice=notice)
+
+    def told(app: ConsoleApp) -> bool:
+        return any(notice in note.message for note in app._notifications)
+
+    narrow = ConsoleApp(settings)
+    async with narrow.run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, lambda: told(narrow))
+    wide = ConsoleApp(settings)
+    async with wide.run_test(size=SIZE, notifications=True) as pilot:
+        await until(pilot, lambda: notice in panel(wide) and wide.all_listed)
+        await pilot.pause()
+        assert not told(wide)
+
+
+async def test_the_explanation_goes_with_the_focus(console):
+    app = console()
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        line = app.screen.query_one("#field-help", Static)
+        row(app, "seed").editor.focus()
+        await until(pilot, lambda: "seed of sampling" in str(line.content))
+        await pilot.press("escape")
+        await until(pilot, lambda: not str(line.content))
 
 
 async def test_an_unknown_model_is_told_beside_the_model_field(console):

@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import pytest
 from rich.segment import Segment
 from textual.color import Color
@@ -41,3 +45,23 @@ def test_symbols_follow_the_locale(monkeypatch, variables, ascii_only):
     assert symbols("auto").ascii is ascii_only
     assert symbols("ascii").ascii
     assert symbols("block").chart == "block"
+
+
+@pytest.mark.parametrize(
+    ("variables", "ascii_only"),
+    [({"LANG": "C"}, "True"), ({"LANG": "C.UTF-8"}, "False"), ({"LANG": "xx_XX.UTF-8"}, "False")],
+    ids=str,
+)
+def test_a_c_locale_that_python_changed_to_utf_8_stays_ascii(variables, ascii_only):
+    """Python sets LC_CTYPE when it starts under LANG=C, and under a locale that is not installed."""
+    names = ("LANG", "LC_ALL", "LC_CTYPE", "PYTHONUTF8", "PYTHONCOERCECLOCALE")
+    environment = {name: value for name, value in os.environ.items() if name not in names}
+    program = "from nli_console.tui.symbols import symbols; print(symbols('auto').ascii)"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**environment, "TERM": "xterm-256color", **variables},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == ascii_only

@@ -14,6 +14,7 @@ from nli_console.settings import LoadedSettings, Settings
 from nli_console.tui.app import ConsoleApp
 from nli_console.tui.screens.confirm import Confirm
 from nli_console.tui.screens.runs import RunsScreen
+from nli_console.tui.widgets.key_bar import KeyBar
 from tests.support.fake_runs import grow, make_run
 
 HOSTILE = "[/red] [@click=app.exit]x[/] \x1b[2J\x1b]0;title\x07 \u202edlrow"
@@ -29,7 +30,7 @@ def console(root: Path, *, select: str | None = "none", **interface: object) -> 
     return ConsoleApp(LoadedSettings(values, None, None), select=select)
 
 
-async def until(pilot: Pilot[int], condition: Callable[[], object], seconds: float = 20) -> None:
+async def until(pilot: Pilot[int], condition: Callable[[], object], seconds: float = 60) -> None:
     """Wait for what a background thread brings; fails when it does not come."""
     for _ in range(int(seconds / 0.02)):
         if condition():
@@ -184,6 +185,31 @@ async def test_enter_zooms_and_escape_peels_one_layer(root: Path) -> None:
         assert screen.table.filter == "lora"
         await pilot.press("escape")
         assert screen.table.filter == ""
+
+
+async def test_a_zoomed_run_goes_back_to_the_table_where_a_key_needs_it(root: Path) -> None:
+    run = make_run(root, "finished", steps=80)
+    app = console(root)
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await shown(pilot, run)
+        for key in ("slash", "s", "w"):
+            await pilot.press("enter")
+            await until(pilot, lambda: not screen.query_one("#history").region)
+            await pilot.press(key)
+            await until(pilot, lambda: screen.query_one("#history").region)
+            await pilot.press("escape")
+
+
+async def test_the_key_bar_names_the_keys_of_a_zoomed_run(root: Path) -> None:
+    run = make_run(root, "finished", steps=80)
+    app = console(root)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await shown(pilot, run)
+        await pilot.press("enter")
+        await until(pilot, lambda: "esc back  ] page" in screen_text(app))
+        assert "/ filter" not in screen_text(app)
+        await pilot.click(KeyBar, offset=(3, 0))
+        await until(pilot, lambda: "enter zoom  / filter" in screen_text(app))
 
 
 async def test_filter_works_while_typing(root: Path) -> None:

@@ -23,7 +23,7 @@ HOSTILE = "[/] [@click=app.leave]x[/] \x1b]0;evil\x07"
 
 
 async def until(pilot, condition):
-    for _ in range(400):
+    for _ in range(2400):
         if condition():
             return
         await pilot.pause(0.025)
@@ -84,6 +84,33 @@ async def test_a_click_on_a_hint_presses_its_key(console):
     async with app.run_test(size=SIZE, notifications=True) as pilot:
         await pilot.click(KeyBar, offset=(14, 0))
         await until(pilot, lambda: isinstance(app.screen, Picker))
+
+
+async def test_a_click_on_a_hint_types_nothing_into_the_field(console):
+    app = console()
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        await pilot.press("tab", "down")
+        field = app.focused
+        before = field.value
+        bar = app.screen.query_one(KeyBar)
+        await pilot.click(KeyBar, offset=(str(bar.render()).index("? help") + 1, 0))
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen))
+        assert field.value == before
+
+
+@pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 33), (120, 40)], ids=str)
+@pytest.mark.parametrize("mode", ["1", "2", "4"])
+async def test_dialogs_are_whole_at_every_size(console, size, mode):
+    app = console()
+    async with app.run_test(size=size, notifications=True) as pilot:
+        await pilot.press(mode)
+        await until(pilot, lambda: app.screen.query("#body"))
+        for key, said in (("question_mark", "esc closes"), ("ctrl+p", "enter chooses, esc closes")):
+            await pilot.press(key)
+            await until(pilot, lambda: said in screen_text(app))  # noqa: B023
+            dialog = app.screen.query_one("#dialog")
+            assert dialog.virtual_size.height <= dialog.size.height
+            await pilot.press("escape")
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
@@ -210,8 +237,11 @@ async def test_the_status_line_counts_runs_and_shows_the_gpu(console, tmp_path):
 @pytest.mark.parametrize(
     ("machine", "expected"),
     [
-        (Machine(HOST, ()), "CPU 31 %|12.0 GiB of 128.0 GiB|0 running"),
-        (Machine(HOST, None, "no reading: hung"), "GPU: no reading|CPU 31 %|12.0 GiB of 128.0 GiB|0 running"),
+        (Machine(HOST, ()), "CPU 31 %|memory 12.0 GiB of 128.0 GiB|0 running"),
+        (
+            Machine(HOST, None, "no reading: hung"),
+            "GPU: no reading|CPU 31 %|memory 12.0 GiB of 128.0 GiB|0 running",
+        ),
         (Machine(), "0 running"),
         (Machine(HOST, (Gpu("u", "A", None, None, None, None, None),)), "GPU0 A –|0 running"),
     ],

@@ -11,6 +11,7 @@ from nli_console.record.processes import own_identity
 from tests.support.fake_runs import make_run
 from tests.support.terminal import Terminal
 
+ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import sys
 from pathlib import Path
@@ -25,10 +26,9 @@ sys.exit(run_console(LoadedSettings(settings, None, None)))
 
 @pytest.fixture
 def terminal(tmp_path):
-    root = Path(__file__).parents[2]
-    with Terminal([sys.executable, "-c", PROGRAM, str(tmp_path)], cwd=root) as running:
-        running.wait_for("Before you launch", timeout=60)
-        running.wait_for("recommended/lora", timeout=60)
+    with Terminal([sys.executable, "-c", PROGRAM, str(tmp_path)], cwd=ROOT) as running:
+        running.wait_for("Before you launch")
+        running.wait_for("recommended/lora")
         yield running
 
 
@@ -52,6 +52,15 @@ def test_quitting_says_that_runs_go_on(terminal, tmp_path):
     terminal.press("q")
     terminal.wait_exit()
     assert "1 run goes on." in terminal.text
+
+
+def test_an_exported_size_does_not_stand_in_for_the_terminals_own(tmp_path):
+    stale = {"COLUMNS": "80", "LINES": "24"}
+    with Terminal([sys.executable, "-c", PROGRAM, str(tmp_path)], cwd=ROOT, env=stale) as running:
+        running.wait_for("Before you launch")
+        running.resize(60, 20)
+        running.wait_gone("Before you launch")
+        running.wait_for("f5 launch")
 
 
 def test_a_hang_up_ends_the_console(terminal):

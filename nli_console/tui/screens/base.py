@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 MINIMUM_WIDTH = 60
 MINIMUM_HEIGHT = 20
+TALL = 32
+"""Rows from which dialogs have a margin around them."""
+
+# A dialog's greatest size, as in the style sheet. A terminal that is not tall is used in full.
+_DIALOG_WIDTH, _DIALOG_WIDTH_SHARE, _DIALOG_HEIGHT_SHARE = 100, 0.9, 0.85
 Result = TypeVar("Result")
 
 
@@ -29,7 +34,7 @@ class TooSmall(Static):
     def __init__(self) -> None:
         super().__init__(
             f"The terminal is too small.\nMake it at least {MINIMUM_WIDTH} columns by {MINIMUM_HEIGHT} rows."
-            "\nq quits.",
+            "\nctrl+q quits.",
             markup=False,
         )
 
@@ -52,7 +57,7 @@ class _Sized:
         (100, "-medium"),
         (120, "-wide"),
     ]
-    VERTICAL_BREAKPOINTS = [(0, "-too-short"), (MINIMUM_HEIGHT, "-short"), (32, "-tall")]
+    VERTICAL_BREAKPOINTS = [(0, "-too-short"), (MINIMUM_HEIGHT, "-short"), (TALL, "-tall")]
 
 
 class ConsoleScreen(_Sized, _Frugal[None]):
@@ -87,6 +92,11 @@ class ConsoleScreen(_Sized, _Frugal[None]):
         """The screen's own widgets."""
         yield from ()
 
+    def zoom(self, zoomed: bool) -> None:
+        """Give one thing the whole screen (class ``-zoomed``) or take it back; the key bar follows."""
+        self.set_class(zoomed, "-zoomed")
+        self.query_one(KeyBar).refresh()
+
     def peel(self) -> bool:
         """Close the screen's topmost layer (filter, zoom, focus); ``False`` when there was none."""
         return False
@@ -105,6 +115,17 @@ class ConsoleModal(_Sized, _Frugal[Result], ModalScreen[Result]):
     def body(self) -> ComposeResult:
         """The dialog's own widgets."""
         yield from ()
+
+    def rows_for_list(self, others: int) -> int:
+        """Rows that the dialog's list may have beside ``others``, so that none of them is pushed out."""
+        height = self.size.height
+        inside = height - 2 if height < TALL else int(_DIALOG_HEIGHT_SHARE * height) - 4
+        return max(inside - others, 3)
+
+    @property
+    def columns_inside(self) -> int:
+        """Columns between the borders and margins of the dialog."""
+        return min(_DIALOG_WIDTH, int(_DIALOG_WIDTH_SHARE * self.size.width)) - 6
 
     def action_cancel(self) -> None:
         self.dismiss(None)

@@ -244,7 +244,7 @@ class DataScreen(ConsoleScreen):
 
     @on(ExampleTable.Opened)
     def _zoom(self) -> None:
-        self.add_class("-zoomed")
+        self.zoom(True)
         self.query_one("#example").focus()
 
     def action_page(self, by: int) -> None:
@@ -252,7 +252,7 @@ class DataScreen(ConsoleScreen):
         self._turn_to(names[(names.index(self._page) + by) % len(names)])
 
     def _turn_to(self, page: str) -> None:
-        self.remove_class("-zoomed")
+        self.zoom(False)
         self._show_page(page)
         self.query_one(PAGES[page]).focus()
 
@@ -264,7 +264,7 @@ class DataScreen(ConsoleScreen):
     def peel(self) -> bool:
         """Zoom, filter field, filters, fields, pages: one layer at a time."""
         if self.has_class("-zoomed"):
-            self.remove_class("-zoomed")
+            self.zoom(False)
             self.browser.table.focus()
         elif self.browser.peel():
             return True

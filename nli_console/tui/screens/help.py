@@ -13,6 +13,9 @@ from nli_console.tui.keys import key_name, search
 from nli_console.tui.screens.base import ConsoleModal
 from nli_console.tui.widgets.text_input import TextInput
 
+_OTHERS = 6
+"""Rows of the title, the search field and the hint, with the lines between them."""
+
 
 class HelpScreen(ConsoleModal[None]):
     """Every key of ``groups`` with its sentence; typing narrows the list."""
@@ -44,6 +47,7 @@ class HelpScreen(ConsoleModal[None]):
         self._show(event.value)
 
     def on_resize(self) -> None:
+        self.query_one(VerticalScroll).styles.max_height = self.rows_for_list(_OTHERS)
         self._show(self.query_one(TextInput).value)
 
     def _show(self, query: str) -> None:

@@ -36,7 +36,7 @@ from nli_console.tui.screens.prompt import Prompt
 from nli_console.tui.suggestions import explain, known_names
 from nli_console.tui.widgets.checks_panel import ChecksPanel, ChecksStrip
 from nli_console.tui.widgets.field_row import FieldRow
-from nli_console.tui.widgets.launch_form import METHOD, PRESET, LaunchForm
+from nli_console.tui.widgets.launch_form import METHOD, PRESET, LaunchForm, about_preset
 from nli_console.tui.widgets.method_form import MethodForm
 
 _EDITORS = "FieldRow TextInput, FieldRow Choice"
@@ -103,6 +103,8 @@ class LaunchScreen(ConsoleScreen):
         about = Content.assemble((method.summary, "$foreground"), "\n\n", (method.reference, "$muted"))
         self.query_one("#about", Static).update(about)
         self.fields.show_method()
+        if self._answer.question is not None and self._answer.question.method != method.name:
+            self._answer = Answer()
         self._show_fields(write=True)
         self._ask()
 
@@ -118,8 +120,9 @@ class LaunchScreen(ConsoleScreen):
     def _show_checks(self, *_: object) -> None:
         states = [run.state.state for run in self.shell.runs]
         notes = [*form_notes(self.form), queue_note(states, self.shell.settings.values.queue.cpu_slots)]
-        self.query_one(ChecksPanel).show(self._answer, notes)
-        self.query_one(ChecksStrip).show(self._answer, notes)
+        fresh = self._answer.question == self._question()
+        for panel in (self.query_one(ChecksPanel), self.query_one(ChecksStrip)):
+            panel.show(self._answer, notes, fresh=fresh)
 
     # What the user does with it
 
@@ -241,10 +244,7 @@ class LaunchScreen(ConsoleScreen):
         self._show_fields()
 
     def action_preset(self) -> None:
-        rows = [
-            Choosable(preset.name, preset.name, f"{preset.description} ({preset.source})")
-            for preset in self._own_presets()
-        ]
+        rows = [Choosable(preset.name, preset.name, about_preset(preset)) for preset in self._own_presets()]
         picker = Picker(f"Presets for {self.form.current.title}", rows, current=self.form.preset.name)
         self.app.push_screen(picker, lambda value: self._picked("preset", value))
 
@@ -343,12 +343,11 @@ class LaunchScreen(ConsoleScreen):
             return
         problems = self.form.problems()
         if problems:
+            name, problem = next(iter(problems.items()))
             self._show_fields()
-            self.fields.go_to(next(iter(problems)))
-            self.shell.tell(
-                f"{next(iter(problems)).replace('_', ' ')}: {next(iter(problems.values()))}",
-                severity="warning",
-            )
+            self.fields.go_to(name)
+            named = problem.startswith(name)
+            self.shell.tell(problem if named else f"{name.replace('_', ' ')}: {problem}", severity="warning")
             return
         hyperparameters, _ = validate(self.form.current.Hyperparameters, self.form.hyperparameters())
         if hyperparameters is None:

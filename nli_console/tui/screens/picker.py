@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -13,8 +14,13 @@ from nli_console.text import clean_line
 from nli_console.tui.screens.base import ConsoleModal
 from nli_console.tui.widgets.text_input import TextInput
 
-_SHORT = 60
-"""Characters of a detail that fit beside a label in most terminals."""
+_OTHERS = 6
+"""Rows of the title, the filter and the hint, with the lines between them."""
+_DETAIL_ROWS = 6
+_MARGINS = 3
+"""Columns beside a row of the list: its padding and the scroll bar."""
+_LABEL = 40
+"""Cells of a label that details are aligned behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +52,29 @@ class Picker(ConsoleModal[str]):
         self._title = clean_line(title)
         self._rows = rows
         self._current = current
+        self._lead = max((cell_len(row.lead) + 2 for row in rows if row.lead), default=0)
+        self._label = max((min(cell_len(row.label), _LABEL) + 2 for row in rows), default=0)
 
     def body(self) -> ComposeResult:
         yield Static(self._title, markup=False, classes="title")
         yield TextInput(placeholder="type to filter")
         yield OptionList(markup=False)
-        if any(len(row.detail) > _SHORT for row in self._rows):
-            yield Static(id="detail", markup=False)
+        yield Static(id="detail", markup=False)
         yield Static("enter chooses, esc closes", markup=False, classes="hint")
 
     def on_mount(self) -> None:
         self._fill("")
         self.query_one(TextInput).focus()
+
+    def on_resize(self) -> None:
+        """Below the list stands the highlighted row's detail in full, where a row has no room for its own."""
+        options, detail = self.query_one(OptionList), self.query_one("#detail", Static)
+        room = self.columns_inside
+        longest = max((cell_len(row.detail) for row in self._rows), default=0)
+        detail.display = self._lead + self._label + longest > room - _MARGINS
+        rows = min(longest // room + 2, _DETAIL_ROWS)
+        detail.styles.height = rows
+        options.styles.max_height = self.rows_for_list(_OTHERS + (rows + 1 if detail.display else 0))
 
     @on(TextInput.Changed)
     def _filter(self, event: TextInput.Changed) -> None:
@@ -66,30 +83,26 @@ class Picker(ConsoleModal[str]):
     def _fill(self, query: str) -> None:
         words = query.casefold().split()
         shown = [(index, row) for index, row in enumerate(self._rows) if row.matches(words)]
-        lead = max((len(row.lead) for row in self._rows), default=0)
-        label = min(max((len(row.label) for row in self._rows), default=0), 40)
         options = self.query_one(OptionList)
         options.clear_options()
-        options.add_options([Option(self._line(row, lead, label), id=str(index)) for index, row in shown])
+        options.add_options([Option(self._line(row), id=str(index)) for index, row in shown])
         if not shown:
             options.add_option(Option(Content.styled("nothing matches", "$muted"), disabled=True))
             return
         values = [row.value for _, row in shown]
         options.highlighted = values.index(self._current) if self._current in values else 0
 
-    @staticmethod
-    def _line(row: Choosable, lead: int, label: int) -> Content:
-        parts = []
-        if lead:
-            parts.append((row.lead.ljust(lead + 2), "$accent"))
-        parts.append((clean_line(row.label).ljust(label + 2), "$bright"))
-        parts.append((clean_line(row.detail), "$muted"))
-        return Content.assemble(*parts)
+    def _line(self, row: Choosable) -> Content:
+        return Content.assemble(
+            (row.lead.ljust(self._lead), "$accent"),
+            (clean_line(row.label).ljust(self._label), "$bright"),
+            (clean_line(row.detail), "$muted"),
+        )
 
     @on(OptionList.OptionHighlighted)
     def _explain(self, event: OptionList.OptionHighlighted) -> None:
         """The whole sentence of the highlighted row, which its line may have had to cut."""
-        if event.option.id is not None and self.query("#detail"):
+        if event.option.id is not None:
             self.query_one("#detail", Static).update(
                 Content(clean_line(self._rows[int(event.option.id)].detail))
             )

@@ -168,7 +168,14 @@ class RunsScreen(ConsoleScreen):
 
     # Table
 
+    def _to_table(self) -> None:
+        """Bring the history back beside the live view."""
+        if self.has_class("-zoomed"):
+            self.zoom(False)
+            self.table.focus()
+
     def action_filter(self) -> None:
+        self._to_table()
         box = self.query_one("#filter", FilterInput)
         box.display = True
         box.focus()
@@ -186,18 +193,23 @@ class RunsScreen(ConsoleScreen):
         self.table.focus()
 
     def action_sort(self) -> None:
+        self._to_table()
         self.table.sort_by_next()
 
     def action_reverse(self) -> None:
+        self._to_table()
         self.table.descending = not self.table.descending
 
     def action_mark(self) -> None:
-        self.table.toggle_mark()
+        # Marks are not to be seen on a zoomed run, whose pages some people turn with space.
+        if not self.has_class("-zoomed"):
+            self.table.toggle_mark()
 
     def action_select(self, rows: int) -> None:
         self.table.move(rows)
 
     def action_wide_table(self) -> None:
+        self._to_table()
         self.toggle_class("-table-only")
 
     # Live view
@@ -205,7 +217,7 @@ class RunsScreen(ConsoleScreen):
     @on(RunTable.Opened)
     def action_zoom(self) -> None:
         if self.table.selected is not None:
-            self.add_class("-zoomed")
+            self.zoom(True)
             self._focus_page()
 
     def _focus_page(self) -> None:
@@ -220,8 +232,7 @@ class RunsScreen(ConsoleScreen):
         self.live.toggle_log_axis()
 
     def action_smoothing(self) -> None:
-        weight = self.live.next_smoothing()
-        self.shell.tell(f"Smoothing of the loss: {weight:g}" if weight else "Smoothing of the loss: none")
+        self.live.next_smoothing()
 
     def peel(self) -> bool:
         """Filter field, zoom, filter, marks: one layer at a time."""
@@ -230,8 +241,7 @@ class RunsScreen(ConsoleScreen):
             self.query_one("#filter", FilterInput).value = ""
             self._close_filter()
         elif self.has_class("-zoomed"):
-            self.remove_class("-zoomed")
-            table.focus()
+            self._to_table()
         elif not table.has_focus:
             table.focus()
         elif table.filter:

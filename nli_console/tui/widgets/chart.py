@@ -96,7 +96,8 @@ class LineChart(Painted):
         self.series, self.marks, self.total_steps, self.live = series, marks, total_steps, live
         self._last_step = last_step
         if another:
-            self._scale = None
+            # What was drawn before may look the same to the comparison, but its axes are gone.
+            self._scale, self._drawn = None, ()
         self._draw()
 
     def toggle_log(self) -> None:
@@ -189,12 +190,12 @@ class LineChart(Painted):
             last = self.series.last_value
             spans += [("  ", "muted"), (format_number(last) if last is not None else "NaN", "foreground")]
             if self.smoothing and newest is not None:
-                spans += [("  smoothed ", "muted"), (format_number(newest), "chart-line")]
+                spans += [
+                    (f"  smoothed ({self.smoothing:g}) ", "muted"),
+                    (format_number(newest), "chart-line"),
+                ]
         elif self.reading:
             spans += [("  ", "muted"), (self.reading, "foreground")]
-        if self.marks and self.mark_title:
-            point = "o" if self.symbols == "ascii" else "●"
-            spans += [("  ", "muted"), (f"{point} {self.mark_title}", "accent")]
         if self.series.nan:
             spans += [("  ", "muted"), (f"{self.series.nan:,} NaN", "bold error")]
         if self._scale is not None:
@@ -205,6 +206,9 @@ class LineChart(Painted):
                 spans += [("  spikes cut off", "muted")]
         if self.log_axis:
             spans += [("  log", "muted")]
+        if self.marks and self.mark_title:
+            point = "o" if self.symbols == "ascii" else "●"
+            spans += [("  ", "muted"), (f"{point} {self.mark_title}", "accent")]
         return spans
 
     def strip_at(self, y: int, width: int) -> Strip:
@@ -249,7 +253,7 @@ class LineChart(Painted):
         if self._scale is None:
             return {}
         return {
-            row: f"{100 * tick:.4g}%" if self.percent else tick_label(tick)
+            row: f"{100 * tick:.4g} %" if self.percent else tick_label(tick)
             for row, tick in labelled(self._scale, self._plot_rows).items()
         }
 

@@ -26,12 +26,16 @@ class ChecksPanel(Static):
         super().__init__(markup=False)
         self._symbols = symbols
         self._answer = Answer()
+        self._fresh = True
         self._notes: list[Note] = []
         self._shown: Content | None = None
 
-    def show(self, answer: Answer, notes: list[Note]) -> None:
-        """``notes`` are the form's own, shown before the findings of ``answer``."""
-        self._answer, self._notes = answer, [*notes, *answer.notes]
+    def show(self, answer: Answer, notes: list[Note], *, fresh: bool = True) -> None:
+        """``notes`` are the form's own, shown before the findings of ``answer``.
+
+        Without ``fresh`` the figures are dimmed: the form has changed since they were found out.
+        """
+        self._answer, self._fresh, self._notes = answer, fresh, [*notes, *answer.notes]
         self._draw(self.size.width)
 
     def on_resize(self, event: events.Resize) -> None:
@@ -39,7 +43,8 @@ class ChecksPanel(Static):
 
     def _draw(self, width: int) -> None:
         lines = [
-            Content.assemble((label.ljust(12), "$muted"), value) for label, value in numbers(self._answer)
+            Content.assemble((label.ljust(12), "$muted"), value)
+            for label, value in numbers(self._answer, fresh=self._fresh)
         ]
         for note in self._notes:
             lines += [Content(""), note_lines(note, self._symbols, max(width, 20))]
@@ -56,11 +61,11 @@ class ChecksStrip(Static):
         super().__init__(markup=False)
         self._symbols = symbols
 
-    def show(self, answer: Answer, notes: list[Note]) -> None:
+    def show(self, answer: Answer, notes: list[Note], *, fresh: bool = True) -> None:
         """The figures that a launch is decided by, and the worst finding."""
         figures = [
             Content.assemble((f"{label} ", "$muted"), value)
-            for label, value in numbers(answer)
+            for label, value in numbers(answer, fresh=fresh)
             if label in ("trainable", "steps")
         ]
         by_weight = list(_STYLES)[::-1]
@@ -73,8 +78,17 @@ class ChecksStrip(Static):
         self.update(Content("\n").join(lines), layout=False)
 
 
-def numbers(answer: Answer) -> list[tuple[str, Content]]:
-    """Label and value of every figure."""
+def numbers(answer: Answer, *, fresh: bool = True) -> list[tuple[str, Content]]:
+    """Label and value of every figure; an ellipsis for each before the first answer is there."""
+    figures = _figures(answer)
+    if answer.question is None:
+        return [(label, Content.styled("…", "$muted")) for label, _ in figures]
+    if not fresh:
+        return [(label, Content.styled(value.plain, "$muted")) for label, value in figures]
+    return figures
+
+
+def _figures(answer: Answer) -> list[tuple[str, Content]]:
     if answer.counting:
         trainable = total = Content.styled("counting…", "$muted")
     elif answer.trainable is None or not answer.total:
@@ -104,9 +118,6 @@ def note_lines(note: Note, symbols: Symbols, width: int) -> Content:
         "error": symbols.error,
     }[note.kind]  # fmt: skip
     style = "$foreground" if note.kind in ("ok", "warning") else _STYLES[note.kind]
-    wrapped = [
-        line
-        for part in clean(note.text).splitlines()
-        for line in textwrap.wrap(part, max(width - 2, 10)) or [""]
-    ]
+    text = clean(note.text).replace("±", symbols.minus_plus)
+    wrapped = [line for part in text.splitlines() for line in textwrap.wrap(part, max(width - 2, 10)) or [""]]
     return Content.assemble((f"{mark} ", f"bold {_STYLES[note.kind]}"), ("\n  ".join(wrapped), style))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 
 from textual import on
 from textual.app import ComposeResult
@@ -26,7 +27,7 @@ from nli_console.tui.widgets.text_input import TextInput
 ALL_LABELS = "all labels"
 ALL_GENRES = "all genres"
 _AHEAD = 100
-"""Examples read at once, when fewer than half as many follow the selected one."""
+"""Examples are read by so many at once, on when fewer than half as many follow the selected one."""
 _SETTLE = 0.3
 """Seconds without a key after which the filter is applied."""
 
@@ -182,8 +183,8 @@ class ExampleBrowser(Vertical):
 
     @on(ExampleTable.Highlighted)
     def _highlighted(self, event: ExampleTable.Highlighted) -> None:
-        if self._reading is not None and event.place + _AHEAD // 2 > len(self.table.examples):
-            self._reading.want(len(self.table.examples) + _AHEAD)
+        if self._reading is not None:
+            self._reading.want(ceil((event.place + _AHEAD // 2) / _AHEAD) * _AHEAD)
         self._show_example()
         self._show_status()
 

@@ -171,7 +171,8 @@ class FieldRow(Widget):
         bounds = "" if self.field.choices else self.field.bounds
         text = " ".join(part for part in (bounds, self.field.unit) if part)
         if self._symbols.ascii:
-            text = text.replace("…", "..").replace("≥", ">=").replace("≤", "<=")
+            text = text.replace("…", "..").replace("≥ ", ">=").replace("≤ ", "<=")
+            text = text.replace("> ", ">").replace("< ", "<")
         return text
 
     @on(TextInput.Changed)

@@ -1,34 +1,46 @@
 """The key bar: the keys of this place that matter most, as many as fit; ? and the palette have them all."""
 
+from typing import TYPE_CHECKING, cast
+
 from textual import events
 from textual.content import Content
 from textual.widget import Widget
 
 from nli_console.tui.keys import GROUPS, Key, key_name
 
+if TYPE_CHECKING:
+    from nli_console.tui.app import ConsoleApp
+
 
 class KeyBar(Widget):
-    """One line of hints; a click presses the key."""
+    """One line of hints; a click does what the key does."""
 
     ALLOW_SELECT = False
 
     def __init__(self, group: str) -> None:
         super().__init__()
-        self._group = group
-        self._ends: list[tuple[int, str]] = []
+        self._group = GROUPS[group]
+        self._common = GROUPS["everywhere"].keys
+        self._ends: list[tuple[int, Key]] = []
 
     def keys_shown(self, width: int) -> list[Key]:
         """The screen's keys first, then those of everywhere; help and quit always keep their place."""
-        own = [key for key in GROUPS[self._group].keys if key.shown]
-        common = [key for key in GROUPS["everywhere"].keys if key.shown]
+        common = [key for key in self._common if key.shown]
         room = width - sum(self._hint(key).cell_length for key in common)
         shown: list[Key] = []
-        for key in own:
+        for key in self._own():
             room -= self._hint(key).cell_length
             if room < 0:
                 break
             shown.append(key)
         return shown + common
+
+    def _own(self) -> list[Key]:
+        if not self.screen.has_class("-zoomed"):
+            return [key for key in self._group.keys if key.shown]
+        # Of two keys with one id, such as a page on and a page back, the first stands for both.
+        by_id = {key.id: key for key in reversed((*self._group.keys, *self._common))}
+        return [by_id[id] for id in self._group.zoomed]
 
     @staticmethod
     def _hint(key: Key) -> Content:
@@ -43,12 +55,13 @@ class KeyBar(Widget):
         for key in self.keys_shown(self.size.width):
             part = self._hint(key)
             used += part.cell_length
-            self._ends.append((used, key.keys.split(",")[0].strip()))
+            self._ends.append((used, key))
             parts.append(part)
         return Content("").join(parts)
 
-    def on_click(self, event: events.Click) -> None:
+    async def on_click(self, event: events.Click) -> None:
+        # Not by simulating the key: a text field that has the focus would take it.
         for end, key in self._ends:
             if event.x < end:
-                self.app.simulate_key(key)
+                await cast("ConsoleApp", self.app).perform(key.action)
                 return

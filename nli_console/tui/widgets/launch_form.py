@@ -10,6 +10,7 @@ from textual.widgets import Static
 
 from nli_console.methods import registry
 from nli_console.methods.fields import FieldDescription
+from nli_console.methods.presets import Preset
 from nli_console.settings import Settings
 from nli_console.text import clean_line
 from nli_console.tui.form import RUN_FIELDS, FieldLook, Form
@@ -140,16 +141,21 @@ class LaunchForm(Vertical):
                 # A row that was only just made can be focused when it has been mounted.
                 self.call_after_refresh(row.editor.focus)
 
+    def on_descendant_blur(self) -> None:
+        self.call_after_refresh(self._explain_nothing)
+
+    def _explain_nothing(self) -> None:
+        """The line below the form belongs to the field that has the focus."""
+        if self.is_attached and self.focused_row() is None:
+            self.query_one("#field-help", Static).update("", layout=False)
+
     @on(FieldRow.Focused)
     def _explain(self, event: FieldRow.Focused) -> None:
         line = self.query_one("#field-help", Static)
         if event.name == METHOD.name:
             line.update(Content(self.form.current.summary), layout=False)
         elif event.name == PRESET.name:
-            preset = self.form.preset
-            source = f" ({preset.source})" if preset.source else ""
-            text = f"{preset.description or 'your own preset'}{source}"
-            line.update(Content(clean_line(text)), layout=False)
+            line.update(Content(clean_line(about_preset(self.form.preset))), layout=False)
         else:
             field = self.form.field(event.name)
             row = self.focused_row()
@@ -157,6 +163,12 @@ class LaunchForm(Vertical):
             facts = [field.option, row.range_text() if row else "", f"preset {usual}"]
             facts_line = (" · ".join(filter(None, facts)), "$muted")
             line.update(Content.assemble(field.help, "\n", facts_line), layout=False)
+
+
+def about_preset(preset: Preset) -> str:
+    """What a preset is for, and where its values are from."""
+    source = f" ({preset.source})" if preset.source else ""
+    return f"{preset.description or 'your own preset'}{source}"
 
 
 def _article(noun: str) -> str:

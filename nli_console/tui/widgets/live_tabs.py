@@ -83,6 +83,9 @@ def setting_lines(run: RunSummary, view: RunView, width: int, symbols: Symbols) 
         lines += field("tags", ", ".join(run.tags), width)
     if run.notes:
         lines += field("notes", run.notes, width)
+    lines += field("state", run.state.state.value, width)
+    if run.reason and not run.state.state.live:
+        lines += field("reason", run.reason, width)
     lines += field("started", format_moment(run.started), width)
     if run.attempts > 1:
         lines += field("attempt", str(run.attempts), width)

@@ -25,7 +25,11 @@ from nli_console.tui.widgets.sparkline import progress_bar, sparkline
 _LABEL = 15
 _READING = 27
 _LEAST_BAR = 8
-_EXPLAINED = {State.FAILED, State.LOST, State.ORPHANED, State.UNREACHABLE, State.STALLED, State.UNREADABLE}
+_EXPLAINED = {
+    State.QUEUED, State.STOPPED, State.FAILED, State.LOST, State.ORPHANED, State.UNREACHABLE, State.STALLED,
+    State.UNREADABLE,
+}  # fmt: skip
+"""States that are told with their reason, instead of with progress or results."""
 
 
 def state_spans(run: RunSummary, symbols: Symbols) -> list[Span]:
@@ -52,20 +56,31 @@ def header(
     lines += [[(text, "muted")] for text in _joined(facts, width, symbols)[: 2 if reason_rows > 2 else 1]]
     lines += _doing(run, view, width, symbols, reason_rows)
     if view is not None:
-        lines += _warnings(view.guards, width, symbols, reason_rows - 1)
+        lines += _warnings(view.guards, width, symbols, min(reason_rows, 3) - 1)
     return lines
 
 
 def _warnings(guards: Sequence[Guard], width: int, symbols: Symbols, rows: int) -> list[Line]:
-    """What the worker warns of now, the newest first, a line each."""
+    """What the worker warns of now, the newest first, on at most ``rows`` lines together."""
     lines: list[Line] = []
-    for guard in sorted(guards, key=lambda guard: guard.step or 0, reverse=True)[:rows]:
+    for guard in sorted(guards, key=lambda guard: guard.step or 0, reverse=True):
+        if len(lines) == rows:
+            break
         bad = guard.severity == "error"
         mark = f"{symbols.error} error  " if bad else f"{symbols.warning} warning  "
-        room = width - width_of([(mark, "")])
         ink = "error" if bad else "warning"
-        lines.append([(mark, f"bold {ink}"), (shorten(guard.message, room).rstrip(), ink)])
+        first, *rest = wrap_rows(mark + guard.message, width, rows - len(lines))
+        lines.append([(mark, f"bold {ink}"), (first.removeprefix(mark), ink)])
+        lines += [[(piece, ink)] for piece in rest]
     return lines
+
+
+def wrap_rows(text: str, width: int, rows: int) -> list[str]:
+    """``text`` on at most ``rows`` lines; the last one ends in an ellipsis where more would follow."""
+    pieces = wrap(text, width)
+    if len(pieces) <= rows:
+        return pieces
+    return [*pieces[: rows - 1], shorten(" ".join(pieces[rows - 1 :]), width).rstrip()]
 
 
 def _joined(facts: Sequence[str], width: int, symbols: Symbols) -> list[str]:
@@ -84,29 +99,39 @@ def _doing(
     run: RunSummary, view: RunView | None, width: int, symbols: Symbols, reason_rows: int
 ) -> list[Line]:
     state = run.state.state
-    sentence = run.reason
-    if state in _EXPLAINED:
-        ink = "error" if state in (State.FAILED, State.UNREADABLE) else f"state-{state.value}"
-        lines: list[Line] = [[(piece, ink)] for piece in wrap(sentence or state.value, width)[:reason_rows]]
-        if view is not None and view.step and state is not State.STALLED:
-            lines.append([(f"reached step {view.step:,}{_of(view.total_steps)}", "muted"), *_resumable(run)])
-        return lines
-    if state is State.QUEUED:
-        return [[(sentence or "waits to start", f"state-{state.value}")]]
     if state is State.FINISHED:
         return _result(run, width, symbols)
-    if state is State.STOPPED:
-        reached = f" at step {view.step:,}{_of(view.total_steps)}" if view is not None and view.step else ""
-        return [[((sentence or "stopped") + reached, f"state-{state.value}"), *_resumable(run)]]
-    return [_progress(view, width, symbols)] if view is not None else [[("reading…", "muted")]]
+    if state not in _EXPLAINED:
+        return [_progress(view, width, symbols)] if view is not None else [[("reading…", "muted")]]
+    step = view.step if view is not None else None
+    reached = f"step {step:,}{_of(view.total_steps)}" if view is not None and step else ""
+    text = run.reason or ("waits to start" if state is State.QUEUED else state.value)
+    if state is State.STOPPED and reached:
+        text, reached = f"{text} at {reached}", ""
+    ink = "error" if state in (State.FAILED, State.UNREADABLE) else f"state-{state.value}"
+    lines: list[Line] = [[(piece, ink)] for piece in wrap_rows(text, width, reason_rows)]
+    if reached and state is not State.STALLED:
+        lines.append([(f"reached {reached}", "muted")])
+    return [*lines[:-1], *_with_hint(lines[-1], _resumable(run), width)]
+
+
+def _with_hint(line: Line, hint: str, width: int) -> list[Line]:
+    """A line and a hint behind it, or below it where there is no room."""
+    if not hint:
+        return [line]
+    if width_of(line) + 2 + cell_len(hint) > width:
+        return [line, [(hint, "muted")]]
+    return [[*line, (f"  {hint}", "muted")]]
 
 
 def _of(total: int | None) -> str:
     return f" of {total:,}" if total else ""
 
 
-def _resumable(run: RunSummary) -> list[Span]:
-    return [("  r resumes it", "muted")] if run.state.resumable else []
+def _resumable(run: RunSummary) -> str:
+    if not run.state.resumable:
+        return ""
+    return "r starts it" if run.state.state is State.QUEUED else "r resumes it"
 
 
 def _result(run: RunSummary, width: int, symbols: Symbols) -> list[Line]:
@@ -154,7 +179,7 @@ def _progress(view: RunView, width: int, symbols: Symbols) -> Line:
     if counted:
         parts.append([(counted, "foreground")])
     if phase.name in ("training", "evaluating"):
-        parts.append([("ETA ", "muted"), (format_duration(view.eta), "bright")])
+        parts.append([("ETA ", "muted"), (_eta(view), "bright")])
     if phase.detail:
         parts.append([(phase.detail, "muted")])
     least = _LEAST_BAR if total else 0
@@ -168,6 +193,13 @@ def _progress(view: RunView, width: int, symbols: Symbols) -> Line:
         full = text.rstrip("-─")
         drawn = [(full, "state-running"), (text[len(full) :], "line")]
     return [(phase.name + " ", "state-running"), *drawn, *spans]
+
+
+def _eta(view: RunView) -> str:
+    """Until the first evaluation has shown how long one takes, training alone is known to be left."""
+    if view.eta is None and view.eta_at_least is not None:
+        return f"over {format_duration(view.eta_at_least)}"
+    return format_duration(view.eta)
 
 
 def _counted(done: float | None, total: float | None, unit: str) -> str:

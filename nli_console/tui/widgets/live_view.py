@@ -133,7 +133,8 @@ class LiveView(Vertical):
                 self.query_one(part).display = False
             return
         width = self.size.width
-        head.show(header(self._run, self._view, width, self.symbols, 3 if self.size.height >= 18 else 2))
+        rows = 6 if self.size.height >= 26 else 3 if self.size.height >= 18 else 2
+        head.show(header(self._run, self._view, width, self.symbols, rows))
         if another:
             self._turn_to(self.page)
         if self.page == "overview":
@@ -234,15 +235,12 @@ class LiveView(Vertical):
         event.stop()
         self.turn_to(event.page)
 
-    def toggle_log_axis(self) -> bool:
-        chart = self.query_one("#loss", LineChart)
-        chart.toggle_log()
-        return chart.log_axis
+    def toggle_log_axis(self) -> None:
+        self.query_one("#loss", LineChart).toggle_log()
 
-    def next_smoothing(self) -> float:
-        """Step through no, some and strong smoothing; returns the new weight."""
+    def next_smoothing(self) -> None:
+        """Step through no, some and strong smoothing; the title of the chart tells the weight."""
         self.smoothing = next(
             (weight for weight in SMOOTHINGS if weight > self.smoothing + 1e-9), SMOOTHINGS[0]
         )
         self.query_one("#loss", LineChart).set_smoothing(self.smoothing)
-        return self.smoothing

@@ -86,6 +86,11 @@ def short_duration(seconds: float | None) -> str:
     return f"{whole // 86400}d {whole % 86400 // 3600:02d}h"
 
 
+def _begun(run: RunSummary) -> float | None:
+    """When a run started, or was submitted where it still waits: the newest stand together."""
+    return run.submitted if run.started is None else run.started
+
+
 def _time(run: RunSummary, symbols: Symbols) -> Span:
     return _plain(UNKNOWN if run.state.state is State.QUEUED else short_duration(run.seconds))
 
@@ -114,7 +119,8 @@ COLUMNS: tuple[RunColumn, ...] = (
     RunColumn("seconds", "time", 7, 3, _time, lambda run: run.seconds, right=True),
     RunColumn("peak_memory_bytes", "peak memory", 11, 8, **_of("peak_memory_bytes", format_bytes),
               right=True),
-    RunColumn("started", "started", 12, 5, **_of("started", format_moment), right=True),
+    RunColumn("started", "started", 12, 5, lambda run, _: _plain(format_moment(run.started)), _begun,
+              right=True),
 )  # fmt: skip
 BY_KEY = {column.key: column for column in COLUMNS}
 GAP = 2
