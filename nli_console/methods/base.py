@@ -187,6 +187,9 @@ class Method(ABC):
     One stateless subclass per file of this package; the registry finds it there. ``position`` orders the
     methods in lists; ``reference`` is the paper; ``report_accuracy`` the figure of the report (0 to 1).
     ``task`` is the head with which the base model is loaded; ``quantises`` says that it is stored in 4 bits.
+    ``trains``: whether there is anything to train; then ``Hyperparameters`` are
+    :class:`TrainingHyperparameters`. A hyperparameter called ``template`` names the prompt template that the
+    pairs are put into; without one the model reads plain pairs.
     ``on_features``: nothing below the added layers is trained, so the worker runs the encoder once over every
     row and trains the rest on what came out.
     """
@@ -198,11 +201,17 @@ class Method(ABC):
     reference: ClassVar[str]
     family: ClassVar[Family]
     product: ClassVar[Product]
-    Hyperparameters: ClassVar[type[TrainingHyperparameters]]
+    Hyperparameters: ClassVar[type[Hyperparameters]]
     task: ClassVar["Task"] = "classifier"
     quantises: ClassVar[bool] = False
+    trains: ClassVar[bool] = True
     report_accuracy: ClassVar[float | None] = None
     on_features: ClassVar[bool] = False
+
+    @property
+    def max_length(self) -> int:
+        """Tokens after which a row is cut unless the user says otherwise."""
+        return getattr(self.Hyperparameters(), "max_length", TrainingHyperparameters().max_length)
 
     @abstractmethod
     def build(self, loader: ModelLoader, hyperparameters: Any) -> "Module":

@@ -118,14 +118,18 @@ def tokenizer_facts(tokenizer: PreTrainedTokenizerBase) -> TokenizerFacts:
     template = tokenizer.chat_template
     special = [str(token) for token in tokenizer.added_tokens_decoder.values() if token.special]
     return TokenizerFacts(
-        pad_token=tokenizer.pad_token,
-        bos_token=tokenizer.bos_token,
-        eos_token=tokenizer.eos_token,
-        unk_token=tokenizer.unk_token,
+        pad_token=_text(tokenizer.pad_token),
+        bos_token=_text(tokenizer.bos_token),
+        eos_token=_text(tokenizer.eos_token),
+        unk_token=_text(tokenizer.unk_token),
         limit=int(tokenizer.model_max_length) if tokenizer.model_max_length < _NO_LIMIT else None,
         chat_template=template if isinstance(template, str) else "".join((template or {}).values()),
         special_tokens=tuple(dict.fromkeys([*special, *tokenizer.all_special_tokens])),
     )
+
+
+def _text(token: Any) -> str | None:
+    return None if token is None else str(token)
 
 
 def usable_positions(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase) -> int | None:
