@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
+    from torch import dtype
     from torch.nn import Module
 
-    from nli_console.methods.shapes import ModelShapes
+    from nli_console.methods.shapes import ModelShapes, Task
 
 Family = Literal["encoder", "decoder"]
 Product = Literal["model", "adapter"]
@@ -154,7 +155,7 @@ class TrainingHyperparameters(Hyperparameters):
         return found
 
 
-class ClassifierLoader(Protocol):
+class ModelLoader(Protocol):
     """What the worker hands to a method: it loads the base model with three labels by name."""
 
     @property
@@ -162,8 +163,21 @@ class ClassifierLoader(Protocol):
         """The model as the user named it, for messages."""
         ...
 
+    @property
+    def compute_dtype(self) -> "dtype":
+        """What the forward pass of this run computes in."""
+        ...
+
+    def shapes(self, task: "Task") -> "ModelShapes":
+        """Modules of the model as :meth:`classifier` or :meth:`causal` would load it, without its weights."""
+        ...
+
     def classifier(self, **options: Any) -> "Module":
         """The model with a sequence-classification head; ``options`` go to ``from_pretrained``."""
+        ...
+
+    def causal(self, **options: Any) -> "Module":
+        """The model with its language-model head; ``options`` go to ``from_pretrained``."""
         ...
 
 
@@ -172,6 +186,10 @@ class Method(ABC):
 
     One stateless subclass per file of this package; the registry finds it there. ``position`` orders the
     methods in lists; ``reference`` is the paper; ``report_accuracy`` the figure of the report (0 to 1).
+    ``task`` is the head with which the base model is loaded; ``quantises`` says that it is stored in 4 bits.
+    ``trains``: whether there is anything to train; then ``Hyperparameters`` are
+    :class:`TrainingHyperparameters`. A hyperparameter called ``template`` names the prompt template that the
+    pairs are put into; without one the model reads plain pairs.
     ``on_features``: nothing below the added layers is trained, so the worker runs the encoder once over every
     row and trains the rest on what came out.
     """
@@ -183,12 +201,20 @@ class Method(ABC):
     reference: ClassVar[str]
     family: ClassVar[Family]
     product: ClassVar[Product]
-    Hyperparameters: ClassVar[type[TrainingHyperparameters]]
+    Hyperparameters: ClassVar[type[Hyperparameters]]
+    task: ClassVar["Task"] = "classifier"
+    quantises: ClassVar[bool] = False
+    trains: ClassVar[bool] = True
     report_accuracy: ClassVar[float | None] = None
     on_features: ClassVar[bool] = False
 
+    @property
+    def max_length(self) -> int:
+        """Tokens after which a row is cut unless the user says otherwise."""
+        return getattr(self.Hyperparameters(), "max_length", TrainingHyperparameters().max_length)
+
     @abstractmethod
-    def build(self, loader: ClassifierLoader, hyperparameters: Any) -> "Module":
+    def build(self, loader: ModelLoader, hyperparameters: Any) -> "Module":
         """Load the base model and return the one to train, ``requires_grad`` set. Imports torch inside."""
 
     @abstractmethod
@@ -222,7 +248,9 @@ class TrainingPlan:
         virtual_tokens: trained tokens put before the input.
         quantised: names of modules stored in 4 bits.
         double_quantised: whether their scales are quantised too.
-        weight_bytes: size of a parameter that is not quantised.
+        frozen_in_precision: whether frozen parameters that are not quantised are kept in what the forward
+            pass computes in, and not in fp32.
+        scored_positions: tokens of a row at which the whole vocabulary is scored.
     """
 
     trained: frozenset[str] = frozenset()
@@ -234,7 +262,8 @@ class TrainingPlan:
     virtual_tokens: int = 0
     quantised: frozenset[str] = frozenset()
     double_quantised: bool = False
-    weight_bytes: int = 4
+    frozen_in_precision: bool = False
+    scored_positions: int = 0
 
 
 class ParameterCounts(BaseModel):

@@ -110,17 +110,17 @@ def peak_memory(
     precision = resolve_precision(hyperparameters.precision, compute)
     layers = _Layers(body, plan, precision, compute, hyperparameters, width + plan.virtual_tokens)
 
-    packed = sum(module.size for module in shapes.modules if module.name in plan.quantised)
-    loose = shapes.total - packed + plan.added + plan.copied
-    weights = loose * plan.weight_bytes + packed // 2
-    quantisation = _scale_bytes(packed, plan.double_quantised)
-    if packed:
-        largest = max(module.size for module in shapes.modules if module.name in plan.quantised)
-        quantisation += largest * _bytes_of(precision)
-    trained = sum(module.size for module in shapes.modules if module.name in plan.trained) + plan.added
+    packed = {module.name: _matrix(module) for module in shapes.modules if module.name in plan.quantised}
+    own = sum(module.size for module in shapes.modules if module.name in plan.trained)
+    frozen = shapes.total - sum(packed.values()) - own
+    weights = frozen * (_bytes_of(precision) if plan.frozen_in_precision else _FP32)
+    weights += (own + plan.added + plan.copied) * _FP32 + sum(packed.values()) // 2
+    quantisation = _scale_bytes(sum(packed.values()), plan.double_quantised)
+    quantisation += max(packed.values(), default=0) * _bytes_of(precision)
+    trained = own + plan.added
     gradients = trained * _FP32
     optimiser = trained * _ADAM_BYTES[hyperparameters.optimizer]
-    activations = layers.saved() + layers.transient()
+    activations = layers.saved() + layers.transient() + _scored(shapes, plan, hyperparameters, precision)
     if precision != "fp32" and not packed:
         # Autocast keeps a half-precision copy of every matrix that the backward pass needs.
         activations += layers.cast_weights()
@@ -147,6 +147,21 @@ def resolve_precision(precision: str, compute: Compute) -> Precision:
 
 def _bytes_of(precision: Precision) -> int:
     return _FP32 if precision == "fp32" else 2
+
+
+def _matrix(module: ModuleShape) -> int:
+    """Elements of the weight of a linear module: its bias is not quantised."""
+    return math.prod(module.parameters["weight"])
+
+
+def _scored(
+    shapes: ModelShapes, plan: TrainingPlan, hyperparameters: TrainingHyperparameters, precision: Precision
+) -> int:
+    """Logits over the vocabulary: as the head gives them, and in fp32 with their gradient."""
+    if not plan.scored_positions:
+        return 0
+    logits = hyperparameters.batch_size * plan.scored_positions * shapes.config["vocab_size"]
+    return logits * (2 * _FP32 + (0 if precision == "fp32" else _bytes_of(precision)))
 
 
 def _scale_bytes(packed: int, double: bool) -> int:

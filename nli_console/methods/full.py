@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from nli_console.methods.base import (
-    ClassifierLoader,
     Method,
+    ModelLoader,
     ParameterCounts,
     TrainingHyperparameters,
     TrainingPlan,
@@ -40,7 +40,7 @@ class Full(Method):
     Hyperparameters = FullHyperparameters
     report_accuracy = 0.8818
 
-    def build(self, loader: ClassifierLoader, hyperparameters: FullHyperparameters) -> "Module":
+    def build(self, loader: ModelLoader, hyperparameters: FullHyperparameters) -> "Module":
         import torch
 
         # Updates of 1e-5 vanish in bf16 weights, so the weights stay fp32 and only arithmetic is autocast.

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from nli_console.methods.base import (
-    ClassifierLoader,
     Method,
+    ModelLoader,
     ParameterCounts,
     TrainingHyperparameters,
     TrainingPlan,
@@ -49,7 +49,7 @@ class Head(Method):
     Hyperparameters = HeadHyperparameters
     on_features = True
 
-    def build(self, loader: ClassifierLoader, hyperparameters: HeadHyperparameters) -> "Module":
+    def build(self, loader: ModelLoader, hyperparameters: HeadHyperparameters) -> "Module":
         import torch
 
         from nli_console.methods.shapes import ModelShapes

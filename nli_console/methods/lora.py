@@ -7,8 +7,8 @@ from pydantic import AfterValidator
 
 from nli_console.errors import ConsoleError
 from nli_console.methods.base import (
-    ClassifierLoader,
     Method,
+    ModelLoader,
     ParameterCounts,
     TrainingHyperparameters,
     TrainingPlan,
@@ -74,7 +74,7 @@ class Lora(Method):
     Hyperparameters = LoraHyperparameters
     report_accuracy = 0.84
 
-    def build(self, loader: ClassifierLoader, hyperparameters: LoraHyperparameters) -> "Module":
+    def build(self, loader: ModelLoader, hyperparameters: LoraHyperparameters) -> "Module":
         import torch
         from peft import LoraConfig, TaskType, get_peft_model
 
@@ -101,14 +101,8 @@ class Lora(Method):
         )
 
     def count(self, shapes: "ModelShapes", hyperparameters: LoraHyperparameters) -> ParameterCounts:
-        """``r × (in + out)`` for each matched weight, with DoRA ``out`` more, and the whole head."""
-        added = 0
-        for module in matched_modules(shapes, hyperparameters.target_modules):
-            out_features, in_features = module.parameters["weight"]
-            if module.kind == "Conv1D":
-                out_features, in_features = in_features, out_features
-            added += hyperparameters.lora_r * (in_features + out_features)
-            added += out_features if hyperparameters.use_dora else 0
+        """The updates and the whole head."""
+        added = update_size(shapes, hyperparameters)
         return ParameterCounts(trainable=added + shapes.head_size, total=added + shapes.total)
 
     def plan(self, shapes: "ModelShapes", hyperparameters: LoraHyperparameters) -> TrainingPlan:
@@ -124,18 +118,34 @@ class Lora(Method):
         )
 
 
+def update_size(shapes: "ModelShapes", hyperparameters: LoraHyperparameters) -> int:
+    """Parameters of all updates: ``r × (in + out)`` for each matched weight, with DoRA ``out`` more.
+
+    Raises:
+        ConsoleError: as :func:`matched_modules`.
+    """
+    added = 0
+    for module in matched_modules(shapes, hyperparameters.target_modules):
+        out_features, in_features = module.parameters["weight"]
+        if module.kind == "Conv1D":
+            out_features, in_features = in_features, out_features
+        added += hyperparameters.lora_r * (in_features + out_features)
+        added += out_features if hyperparameters.use_dora else 0
+    return added
+
+
 def matched_modules(shapes: "ModelShapes", names: tuple[str, ...]) -> list["ModuleShape"]:
     """The linear layers that ``names`` mean: whole names or their last parts, never in the head.
 
     Raises:
         ConsoleError: a name matches nothing, or something that is not a linear layer.
     """
-    candidates = [module for module in shapes.modules if not shapes.in_head(module)]
+    candidates = [module for module in shapes.modules if _may_be_updated(shapes, module)]
     if names == (ALL_LINEAR,):
         return [module for module in candidates if module.kind in _LINEAR]
     wanted: dict[str, ModuleShape] = {}
     for name in names:
-        matches = [module for module in matching(shapes, name) if not shapes.in_head(module)]
+        matches = [module for module in matching(shapes, name) if _may_be_updated(shapes, module)]
         if not matches:
             raise ConsoleError(_unmatched(shapes, candidates, name))
         for module in matches:
@@ -153,11 +163,21 @@ def matching(shapes: "ModelShapes", name: str) -> list["ModuleShape"]:
     return [module for module in shapes.modules if f".{module.name}".endswith(f".{name}")]
 
 
+def _may_be_updated(shapes: "ModelShapes", module: "ModuleShape") -> bool:
+    """Neither in the head, nor a head that is tied to the embeddings and so owns no weight."""
+    return not shapes.in_head(module) and not (module.kind in _LINEAR and not module.parameters)
+
+
 def _unmatched(shapes: "ModelShapes", candidates: list["ModuleShape"], name: str) -> str:
     if matching(shapes, name):
+        head, fate = (
+            ("language-model head", "gets no update")
+            if shapes.causal
+            else ("classification head", "is trained in full anyway")
+        )
         return (
-            f'lora.target_modules: "{name}" stands only in the classification head of {shapes.name}, '
-            f"which is trained in full anyway; leave it out"
+            f'lora.target_modules: "{name}" stands only in the {head} of {shapes.name}, which {fate}; '
+            "leave it out"
         )
     hint = did_you_mean(name, _last_parts(candidates)) or f"; {_choices(candidates)}"
     return f'lora.target_modules: "{name}" matches no module of {shapes.name}{hint}'

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from nli_console.errors import ConsoleError
 from nli_console.methods.base import (
-    ClassifierLoader,
     Method,
+    ModelLoader,
     ParameterCounts,
     TrainingHyperparameters,
     TrainingPlan,
@@ -71,7 +71,7 @@ class PTuning(Method):
     Hyperparameters = PTuningHyperparameters
     report_accuracy = 0.4679
 
-    def build(self, loader: ClassifierLoader, hyperparameters: PTuningHyperparameters) -> "Module":
+    def build(self, loader: ModelLoader, hyperparameters: PTuningHyperparameters) -> "Module":
         import torch
         from peft import PromptEncoderConfig, TaskType, get_peft_model
 

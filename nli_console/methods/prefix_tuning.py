@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from nli_console.errors import ConsoleError
 from nli_console.methods.base import (
-    ClassifierLoader,
     Method,
+    ModelLoader,
     ParameterCounts,
     TrainingHyperparameters,
     TrainingPlan,
@@ -66,7 +66,7 @@ class PrefixTuning(Method):
     product = "adapter"
     Hyperparameters = PrefixTuningHyperparameters
 
-    def build(self, loader: ClassifierLoader, hyperparameters: PrefixTuningHyperparameters) -> "Module":
+    def build(self, loader: ModelLoader, hyperparameters: PrefixTuningHyperparameters) -> "Module":
         import torch
         from peft import PrefixTuningConfig, TaskType, get_peft_model
 

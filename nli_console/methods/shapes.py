@@ -81,6 +81,11 @@ class ModelShapes:
         """Number of parameters in the head."""
         return sum(module.size for module in self.modules if self.in_head(module))
 
+    @property
+    def causal(self) -> bool:
+        """Whether this is a language model, whose head scores the vocabulary."""
+        return self.architecture.endswith(("ForCausalLM", "LMHeadModel"))
+
     def in_head(self, module: ModuleShape) -> bool:
         return module.name.split(".", 1)[0] in self.head
 

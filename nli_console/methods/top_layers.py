@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 from nli_console.errors import ConsoleError
 from nli_console.methods.base import (
-    ClassifierLoader,
     Method,
+    ModelLoader,
     ParameterCounts,
     TrainingHyperparameters,
     TrainingPlan,
@@ -38,7 +38,7 @@ class TopLayers(Method):
     product = "model"
     Hyperparameters = TopLayersHyperparameters
 
-    def build(self, loader: ClassifierLoader, hyperparameters: TopLayersHyperparameters) -> "Module":
+    def build(self, loader: ModelLoader, hyperparameters: TopLayersHyperparameters) -> "Module":
         import torch
 
         from nli_console.methods.shapes import ModelShapes

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from nli_console.data.prompts import PromptTemplate, catalogue
 from nli_console.data.resolve import resolve_dataset, resolve_model
 from nli_console.errors import ConsoleError
 from nli_console.methods import presets, registry
@@ -72,6 +73,7 @@ def compose(draft: Draft, settings: LoadedSettings, *, now: float | None = None)
             hyperparameters=values,
             changed={name: value for name, value in values.items() if value != preset[name]},
             preset=None if chosen is None else chosen.name,
+            template=template_of(values),
             model=model,
             model_name=clean_line(draft.model, limit=200),
             data=resolve_dataset(draft.data, settings, draft.fraction),
@@ -146,6 +148,19 @@ def equivalent_command(spec: RunSpec) -> list[str]:
         if described.name in named:
             command += described.arguments(named[described.name])
     return command
+
+
+def template_of(hyperparameters: Mapping[str, Any]) -> PromptTemplate | None:
+    """The prompt template that ``hyperparameters`` name; ``None`` where the method uses none.
+
+    The spec holds its text and not only its name: a resumed run goes on with the same words, whatever becomes
+    of the user's file.
+
+    Raises:
+        ConsoleError: there is no template of that name.
+    """
+    name = hyperparameters.get("template")
+    return None if name is None else catalogue.load(name, user_folder())
 
 
 def _provenance(spec: RunSpec, draft: Draft, settings: LoadedSettings) -> Provenance:

@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from nli_console.data.prompts import PromptTemplate
 from nli_console.data.spec import DataSpec
 from nli_console.settings import Cache, Checkpoints, Guards, Queue, Telemetry
 
@@ -42,6 +43,9 @@ class RunSpec(BaseModel):
     hyperparameters: dict[str, Any] = Field(description="complete, as validated by the method")
     changed: dict[str, Any] = Field(default_factory=dict, description="values that differ from the preset's")
     preset: str | None = None
+    template: PromptTemplate | None = Field(
+        None, description="the prompt template that the hyperparameters name, where the method uses one"
+    )
     model: str = Field(description="hub id, or absolute folder")
     model_name: str = Field(description="as the user named it")
     data: DataSpec

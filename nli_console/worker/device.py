@@ -12,12 +12,12 @@ import torch
 from nli_console.errors import ConsoleError
 
 Precision = Literal["fp32", "bf16", "fp16"]
-_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
 class Device:
-    """The one device of a run and the arithmetic of its forward pass; weights stay in fp32."""
+    """The one device of a run and the arithmetic of its forward pass; trained weights stay in fp32."""
 
     torch_device: torch.device
     precision: Precision
@@ -30,6 +30,11 @@ class Device:
     def title(self) -> str:
         """``cpu``, or the name of the GPU."""
         return torch.cuda.get_device_name(self.torch_device) if self.cuda else "cpu"
+
+    @property
+    def compute_dtype(self) -> torch.dtype:
+        """Of the forward pass."""
+        return _DTYPES[self.precision]
 
     @property
     def width_multiple(self) -> int:

@@ -9,7 +9,10 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from transformers import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    MODEL_FOR_MASKED_LM_MAPPING,
     AutoConfig,
+    AutoModelForCausalLM,
     AutoModelForSequenceClassification,
     AutoTokenizer,
     PreTrainedConfig,
@@ -19,8 +22,12 @@ from transformers import (
 
 from nli_console.data.spec import LABELS
 from nli_console.errors import ConsoleError
-from nli_console.methods.checks.facts import OFFSET_POSITIONS
+from nli_console.methods.checks.facts import OFFSET_POSITIONS, TokenizerFacts
+from nli_console.methods.padding import AUTO, choose_pad
+from nli_console.methods.shapes import ModelShapes, Task
 from nli_console.text import clean_line
+
+_AUTO: Any = {"classifier": AutoModelForSequenceClassification, "causal": AutoModelForCausalLM}
 
 _NO_LIMIT = 10**6
 """Tokenizers without a limit report a huge number."""
@@ -81,11 +88,11 @@ def load_config(folder: Path, name: str) -> PreTrainedConfig:
         raise _unusable(name, "config.json", error) from error
 
 
-def load_tokenizer(folder: Path, name: str) -> PreTrainedTokenizerBase:
-    """The tokenizer of a model folder, with a pad token.
+def load_tokenizer(folder: Path, name: str, pad_token: str = AUTO) -> PreTrainedTokenizerBase:
+    """The tokenizer of a model folder, with a pad token that never occurs in text, or the one that is wanted.
 
     Raises:
-        ConsoleError: there is none, it cannot be loaded, or it has neither a pad nor an end token.
+        ConsoleError: there is none, it cannot be loaded, or it has no such token.
     """
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
@@ -96,14 +103,33 @@ def load_tokenizer(folder: Path, name: str) -> PreTrainedTokenizerBase:
         raise ConsoleError(
             f'model "{name}": its tokenizer has no vocabulary; the folder needs tokenizer.json or its like'
         )
-    if tokenizer.pad_token_id is None:
-        substitute = tokenizer.unk_token or tokenizer.eos_token
-        if substitute is None:
-            raise ConsoleError(
-                f'model "{name}": its tokenizer has no pad token, and no unknown or end token to pad with'
-            )
-        tokenizer.pad_token = substitute
+    chosen = choose_pad(tokenizer_facts(tokenizer), pad_token, name)
+    if chosen is None:
+        raise ConsoleError(
+            f'model "{name}": its tokenizer has no pad token, and no unknown or end token to pad with'
+        )
+    if chosen != tokenizer.pad_token:
+        tokenizer.pad_token = chosen
     return tokenizer
+
+
+def tokenizer_facts(tokenizer: PreTrainedTokenizerBase) -> TokenizerFacts:
+    """What the checks read from a tokenizer's files, of one that is loaded."""
+    template = tokenizer.chat_template
+    special = [str(token) for token in tokenizer.added_tokens_decoder.values() if token.special]
+    return TokenizerFacts(
+        pad_token=_text(tokenizer.pad_token),
+        bos_token=_text(tokenizer.bos_token),
+        eos_token=_text(tokenizer.eos_token),
+        unk_token=_text(tokenizer.unk_token),
+        limit=int(tokenizer.model_max_length) if tokenizer.model_max_length < _NO_LIMIT else None,
+        chat_template=template if isinstance(template, str) else "".join((template or {}).values()),
+        special_tokens=tuple(dict.fromkeys([*special, *tokenizer.all_special_tokens])),
+    )
+
+
+def _text(token: Any) -> str | None:
+    return None if token is None else str(token)
 
 
 def usable_positions(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase) -> int | None:
@@ -118,21 +144,30 @@ def usable_positions(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBas
     return min(limits) if limits else None
 
 
-class ClassifierLoader:
+class ModelLoader:
     """Loads the base model of one run; handed to :meth:`Method.build`.
 
+    Args:
+        pad_token_id: fills short rows of a decoder, and of any model whose configuration names none.
+        compute_dtype: of the forward pass.
+
     Attributes:
-        labels: the order of the outputs of every model that this loads.
+        labels: the order of the outputs of every classifier that this loads.
         notes: sentences for the user, filled by :meth:`classifier`.
     """
 
     def __init__(
-        self, folder: Path, model_name: str, config: PreTrainedConfig, pad_token_id: int | None
+        self,
+        folder: Path,
+        model_name: str,
+        config: PreTrainedConfig,
+        pad_token_id: int | None,
+        compute_dtype: torch.dtype = torch.float32,
     ) -> None:
         self._folder = folder
         self._name = model_name
-        self._config = config
         self._pad_token_id = pad_token_id
+        self._compute_dtype = compute_dtype
         self.labels = label_order(config.id2label or {})
         self.notes: list[str] = []
 
@@ -140,6 +175,24 @@ class ClassifierLoader:
     def model_name(self) -> str:
         """The model as the user named it, for messages."""
         return self._name
+
+    @property
+    def compute_dtype(self) -> torch.dtype:
+        return self._compute_dtype
+
+    def shapes(self, task: Task) -> ModelShapes:
+        """The modules of what :meth:`classifier` or :meth:`causal` loads, nothing quantised.
+
+        Raises:
+            ConsoleError: the architecture has no such head.
+        """
+        config = self._read_config(task)
+        config.quantization_config = None
+        try:
+            with torch.device("meta"):
+                return ModelShapes.of(_AUTO[task].from_config(config), self._name)
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            raise _unusable(self._name, "its architecture", error, task) from error
 
     def classifier(self, **options: Any) -> PreTrainedModel:
         """``AutoModelForSequenceClassification`` with our labels by name; ``options`` go to its loader.
@@ -149,23 +202,51 @@ class ClassifierLoader:
         Raises:
             ConsoleError: the architecture has no sequence classifier, or the weights do not fit it.
         """
-        config = AutoConfig.from_pretrained(self._folder, local_files_only=True, trust_remote_code=False)
+        ignore = not self.labels.known
+        model, info = self._load("classifier", ignore_mismatched_sizes=ignore, **options)
+        self._check_body(model, info)
         if not self.labels.known:
-            config.id2label = dict(enumerate(LABELS))
-            config.label2id = {label: i for i, label in enumerate(LABELS)}
-        config.problem_type = "single_label_classification"
-        if config.pad_token_id is None:
+            self._renew_head(model, {str(key) for key in info["missing_keys"]})
+        return model
+
+    def causal(self, **options: Any) -> PreTrainedModel:
+        """``AutoModelForCausalLM``; ``options`` go to its loader.
+
+        Raises:
+            ConsoleError: the architecture is no language model, or the weights lack a part of it.
+        """
+        model, info = self._load("causal", **options)
+        self._check_body(model, info)
+        head = {str(key) for key in info["missing_keys"]} - _tied(model)
+        if head:
+            raise ConsoleError(
+                f'model "{self._name}": its weights have no language-model head '
+                f"({clean_line(min(head), limit=80)} is missing); use a model that was made to write text"
+            )
+        return model
+
+    def _read_config(self, task: Task) -> PreTrainedConfig:
+        config = AutoConfig.from_pretrained(self._folder, local_files_only=True, trust_remote_code=False)
+        if task == "classifier":
+            if not self.labels.known:
+                config.id2label = dict(enumerate(LABELS))
+                config.label2id = {label: i for i, label in enumerate(LABELS)}
+            config.problem_type = "single_label_classification"
+        if config.pad_token_id is None or is_decoder(config):
+            # A classifier over a decoder reads the last token that is not this one.
             config.pad_token_id = self._pad_token_id
+        return config
+
+    def _load(self, task: Task, **options: Any) -> tuple[PreTrainedModel, Mapping[str, Any]]:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                model, info = AutoModelForSequenceClassification.from_pretrained(
+                return _AUTO[task].from_pretrained(
                     self._folder,
-                    config=config,
+                    config=self._read_config(task),
                     local_files_only=True,
                     trust_remote_code=False,
                     use_safetensors=True,
-                    ignore_mismatched_sizes=not self.labels.known,
                     output_loading_info=True,
                     **options,
                 )
@@ -174,11 +255,7 @@ class ClassifierLoader:
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             if "memory" in str(error):
                 raise
-            raise _unusable(self._name, "its weights", error) from error
-        self._check_body(model, info)
-        if not self.labels.known:
-            self._renew_head(model, {str(key) for key in info["missing_keys"]})
-        return model
+            raise _unusable(self._name, "its weights", error, task) from error
 
     def _check_body(self, model: PreTrainedModel, info: Mapping[str, Any]) -> None:
         prefix = f"{model.base_model_prefix}."
@@ -187,7 +264,7 @@ class ClassifierLoader:
         )
         if missing:
             raise ConsoleError(
-                f'model "{self._name}": its weights lack {len(missing)} tensors of the encoder, '
+                f'model "{self._name}": its weights lack {len(missing)} of its tensors, '
                 f"such as {clean_line(missing[0], limit=80)}; "
                 "the download is incomplete, or config.json belongs to another model"
             )
@@ -209,7 +286,7 @@ class ClassifierLoader:
 
 
 def count_parameters(model: torch.nn.Module) -> tuple[int, int]:
-    """``(trainable, total)``: base and added parameters, the head counted once.
+    """``(trainable, total)``: base and added parameters, the head counted once, 4-bit weights unpacked.
 
     PEFT keeps the untrained original beside each module that it trains in full; that copy is not counted.
     """
@@ -217,21 +294,32 @@ def count_parameters(model: torch.nn.Module) -> tuple[int, int]:
     for name, parameter in model.named_parameters():
         if ".original_module." in name:
             continue
-        total += parameter.numel()
+        # Two 4-bit weights share a byte.
+        packed = getattr(parameter, "quant_state", None)
+        total += parameter.numel() if packed is None else packed.shape.numel()
         trainable += parameter.numel() if parameter.requires_grad else 0
     return trainable, total
 
 
-def _unusable(name: str, part: str, error: Exception) -> ConsoleError:
+def is_decoder(config: PreTrainedConfig) -> bool:
+    """Whether the architecture reads from left to right and writes text."""
+    return type(config) in MODEL_FOR_CAUSAL_LM_MAPPING and type(config) not in MODEL_FOR_MASKED_LM_MAPPING
+
+
+def _tied(model: PreTrainedModel) -> set[str]:
+    """Parameters that are another one's under a second name."""
+    return set(model.all_tied_weights_keys)
+
+
+def _unusable(name: str, part: str, error: Exception, task: Task = "classifier") -> ConsoleError:
     text = str(error)
     if "trust_remote_code" in text or "auto_map" in text:
         return ConsoleError(
             f'model "{name}": needs code of its own, which is never run; use a model that transformers knows'
         )
     if "Unrecognized configuration class" in text:
-        return ConsoleError(
-            f'model "{name}": its architecture has no sequence classifier in this version of transformers'
-        )
+        kind = "has no sequence classifier" if task == "classifier" else "is no language model"
+        return ConsoleError(f'model "{name}": its architecture {kind} in this version of transformers')
     if "does not recognize this architecture" in text or "Unrecognized model" in text:
         return ConsoleError(
             f'model "{name}": config.json names an architecture that this transformers does not know'

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from nli_console.errors import ConsoleError
 from nli_console.methods import registry
+from nli_console.methods.base import TrainingHyperparameters
 from nli_console.record.evidence import read_final
 from nli_console.record.files import write_json
 from nli_console.record.layout import AttemptLayout, RunLayout
@@ -90,6 +91,7 @@ def _work(attempt: Attempt) -> "tuple[Job, Reason | None]":
     # The libraries' million objects live as long as the process: the collector need not look at them.
     gc.freeze()
     stop.check()
+    assert isinstance(hyperparameters, TrainingHyperparameters)
     job = Job(attempt, spec, method, hyperparameters, folder)
     return job, job.run()
 

@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy
 import transformers
@@ -78,7 +79,7 @@ class Tokeniser:
         self._max_length = max_length
         self._cache_dir = cache_dir
         self._cache_limit = cache_limit
-        self._identity = _digest_files(files)
+        self._identity = digest_files(files)
         self._used: set[str] = set()
         # Only the unknown token may come from text.
         self._special_ids = [id for id in tokenizer.all_special_ids if id != tokenizer.unk_token_id]
@@ -112,10 +113,7 @@ class Tokeniser:
         digest = hashlib.sha256(
             f"{CACHE_VERSION}\0{transformers.__version__}\0{self._max_length}\0{self._identity}".encode()
         )
-        for example in examples:
-            premise = example.premise.encode("utf-8", "surrogatepass")
-            hypothesis = example.hypothesis.encode("utf-8", "surrogatepass")
-            digest.update(b"%d %d\0%b%b" % (len(premise), len(hypothesis), premise, hypothesis))
+        add_pairs(digest, examples)
         return digest.hexdigest()
 
     def _tokenise(self, examples: Sequence[Example], progress: Progress) -> Tokenised:
@@ -130,9 +128,9 @@ class Tokeniser:
             self._expel_specials(chunk, batch_ids, batch_types)
             sizes = [len(row) for row in batch_ids]
             lengths[start + 1 : start + 1 + len(chunk)] = sizes
-            ids.append(_flat(batch_ids, numpy.int32))
+            ids.append(flat(batch_ids, numpy.int32))
             if with_types:
-                types.append(_flat(batch_types, numpy.uint8))
+                types.append(flat(batch_types, numpy.uint8))
             full = [row for row, size in zip(chunk, sizes, strict=True) if size >= self._max_length]
             if full:
                 whole, _ = self._encode(full, None, False)
@@ -173,8 +171,8 @@ class Tokeniser:
         Unigram vocabularies (DeBERTa-v3) hold "[SEP]" as an ordinary piece, unknown to
         split_special_tokens; a space after its first character keeps the text and breaks the piece.
         """
-        flat = numpy.isin(_flat(ids, numpy.int32), self._special_ids)
-        counts = numpy.add.reduceat(flat, numpy.cumsum([0, *map(len, ids[:-1])]), dtype=numpy.int64)
+        special = numpy.isin(flat(ids, numpy.int32), self._special_ids)
+        counts = numpy.add.reduceat(special, numpy.cumsum([0, *map(len, ids[:-1])]), dtype=numpy.int64)
         for i in numpy.flatnonzero(counts != self._specials_per_pair).tolist():
             row = Example("", self._broken(rows[i].premise), self._broken(rows[i].hypothesis), 0)
             again_ids, again_types = self._encode([row], self._max_length, bool(types))
@@ -192,11 +190,21 @@ def _encodable(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def _flat(rows: list[list[int]], dtype: type) -> numpy.ndarray:
+def flat(rows: Sequence[Sequence[int]], dtype: type) -> numpy.ndarray:
+    """All numbers of ``rows``, one row after another."""
     return numpy.fromiter((value for row in rows for value in row), dtype=dtype, count=sum(map(len, rows)))
 
 
-def _digest_files(folder: Path) -> str:
+def add_pairs(digest: Any, examples: Sequence[Example]) -> None:
+    """Put the texts of ``examples`` into a hash, with their lengths, so that no two lists are the same."""
+    for example in examples:
+        premise = example.premise.encode("utf-8", "surrogatepass")
+        hypothesis = example.hypothesis.encode("utf-8", "surrogatepass")
+        digest.update(b"%d %d\0%b%b" % (len(premise), len(hypothesis), premise, hypothesis))
+
+
+def digest_files(folder: Path) -> str:
+    """SHA-256 of the tokenizer's files that are there."""
     digest = hashlib.sha256()
     for name in _TOKENIZER_FILES:
         path = folder / name

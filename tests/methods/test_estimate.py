@@ -96,7 +96,7 @@ def test_four_bit_weights_of_llama_fit_where_sixteen_bit_ones_would_not():
                 adapted=dict.fromkeys(body, 16),
                 added=added,
                 quantised=body,
-                weight_bytes=2,
+                frozen_in_precision=True,
                 double_quantised=twice,
             ),
             hyperparameters,

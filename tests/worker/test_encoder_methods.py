@@ -16,7 +16,7 @@ from nli_console.methods.p_tuning import read_chosen_token
 from nli_console.worker.batches import Batcher
 from nli_console.worker.device import choose_device
 from nli_console.worker.features import FeatureHead, FeaturePass
-from nli_console.worker.models import ClassifierLoader, load_config, load_tokenizer
+from nli_console.worker.models import ModelLoader, load_config, load_tokenizer
 from nli_console.worker.tokenise import Tokeniser
 from nli_console.worker.trained_state import FILE_NAME
 from tests.worker import tiny
@@ -107,7 +107,7 @@ def test_the_head_reads_the_real_first_token(model_folder: Callable[[str], Path]
     logits: dict[str, torch.Tensor] = {}
     for pool in ("real", "virtual"):
         torch.manual_seed(1)
-        loader = ClassifierLoader(folder, architecture, load_config(folder, architecture), 0)
+        loader = ModelLoader(folder, architecture, load_config(folder, architecture), 0)
         method = registry.get("p_tuning")
         model: Any = method.build(loader, method.Hyperparameters(num_virtual_tokens=6, pool=pool)).eval()
         reads: list[torch.Tensor] = []
@@ -156,7 +156,7 @@ def test_features_give_the_logits_of_the_whole_model(
     model_folder: Callable[[str], Path], tmp_path: Path, architecture: str
 ) -> None:
     folder, rows, device = model_folder(architecture), tiny.rows(80), choose_device("auto")
-    loader = ClassifierLoader(folder, architecture, load_config(folder, architecture), 0)
+    loader = ModelLoader(folder, architecture, load_config(folder, architecture), 0)
     model: Any = registry.get("head").build(loader, registry.get("head").Hyperparameters()).train()
     tokenizer, tokens = tokenise(folder, architecture, rows, tmp_path)
     batcher = Batcher(tokens, rows, loader.labels, tokenizer.pad_token_id, device)

@@ -11,13 +11,13 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from nli_console.data.spec import LABELS
 from nli_console.methods import registry
-from nli_console.worker.models import ClassifierLoader, count_parameters, label_order, load_config
+from nli_console.worker.models import ModelLoader, count_parameters, label_order, load_config
 from tests.worker import tiny
 from tests.worker.conftest import Run
 
 
-def loader(folder: Path) -> ClassifierLoader:
-    return ClassifierLoader(folder, "tiny", load_config(folder, "tiny"), 1)
+def loader(folder: Path) -> ModelLoader:
+    return ModelLoader(folder, "tiny", load_config(folder, "tiny"), 1)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What a check may look at. A field that is ``None`` is not known, and checks that need it stay silent."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,8 @@ OFFSET_POSITIONS = frozenset(
 )  # fmt: skip
 """Model types that number positions from ``pad_token_id + 1``, so that the first embeddings are never "
 "used."""
+
+_ADDED_TOKENS = re.compile(r'"added_tokens"\s*:\s*(?=\[)')
 
 _NO_LIMIT = 10**6
 """Tokenizers without a limit of their own record a huge number."""
@@ -81,13 +84,16 @@ class TokenizerFacts:
     Attributes:
         limit: the longest input that it declares, in tokens, or ``None``.
         chat_template: the Jinja text of its chat template; empty without one.
+        special_tokens: every token that text cannot turn into, by its id.
     """
 
     pad_token: str | None = None
     bos_token: str | None = None
     eos_token: str | None = None
+    unk_token: str | None = None
     limit: int | None = None
     chat_template: str = ""
+    special_tokens: tuple[str, ...] = ()
 
 
 def read_tokenizer(folder: Path) -> TokenizerFacts | None:
@@ -103,8 +109,10 @@ def read_tokenizer(folder: Path) -> TokenizerFacts | None:
         pad_token=_token(config.get("pad_token")),
         bos_token=_token(config.get("bos_token")),
         eos_token=_token(config.get("eos_token")),
+        unk_token=_token(config.get("unk_token")),
         limit=int(limit) if isinstance(limit, (int, float)) and 0 < limit < _NO_LIMIT else None,
         chat_template=_template(folder, config.get("chat_template")),
+        special_tokens=_special_tokens(folder, config),
     )
 
 
@@ -235,9 +243,36 @@ def _token(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
+def _special_tokens(folder: Path, config: Mapping[str, Any]) -> tuple[str, ...]:
+    """From ``tokenizer_config.json`` where it lists them, else from the beginning of ``tokenizer.json``."""
+    listed = config.get("added_tokens_decoder")
+    if isinstance(listed, Mapping):
+        entries = [listed[key] for key in sorted(listed, key=lambda key: (len(key), key))]
+    else:
+        entries = _added_tokens(folder / "tokenizer.json")
+    return tuple(
+        entry["content"]
+        for entry in entries
+        if isinstance(entry, Mapping) and entry.get("special") and isinstance(entry.get("content"), str)
+    )
+
+
+def _added_tokens(path: Path) -> list[Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        start = _ADDED_TOKENS.search(text)
+        # The vocabulary behind it is long and not looked at.
+        found = json.JSONDecoder().raw_decode(text, start.end())[0] if start else []
+    except (OSError, ValueError):
+        return []
+    return found if isinstance(found, list) else []
+
+
 def _template(folder: Path, value: Any) -> str:
     if isinstance(value, str):
         return value
+    if isinstance(value, list):
+        return "".join(str(entry.get("template", "")) for entry in value if isinstance(entry, Mapping))
     try:
         return (folder / "chat_template.jinja").read_text(encoding="utf-8")
     except (OSError, ValueError):

@@ -1,0 +1,17 @@
+"""Prompts: templates, demonstrations, rendering to tokens, and reading answers. Imports no heavy library."""
+
+from nli_console.data.prompts import catalogue
+from nli_console.data.prompts.answers import AnswerReader, invalid_rate
+from nli_console.data.prompts.demonstrations import choose
+from nli_console.data.prompts.render import PromptRenderer, Prompts
+from nli_console.data.prompts.template import PromptTemplate
+
+__all__ = [
+    "AnswerReader",
+    "PromptRenderer",
+    "PromptTemplate",
+    "Prompts",
+    "catalogue",
+    "choose",
+    "invalid_rate",
+]
