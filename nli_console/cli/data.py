@@ -98,7 +98,7 @@ def show(
     profile = read_profile(spec, settings.cache_dir, tokenizer)
     if split is not None and profile.split(split) is None:
         raise _no_split(spec, split)
-    limit = max_length or registry.get(settings.values.defaults.method).Hyperparameters().max_length
+    limit = max_length or registry.get(settings.values.defaults.method).max_length
     shown = [found for found in profile.splits if split in (None, found.name)]
     if json:
         say_json(_profile_json(profile, shown, limit))

@@ -180,6 +180,10 @@ class ModelLoader(Protocol):
         """The model with its language-model head; ``options`` go to ``from_pretrained``."""
         ...
 
+    def masked(self, **options: Any) -> "Module":
+        """The model with its masked-language-model head; ``options`` go to ``from_pretrained``."""
+        ...
+
 
 class Method(ABC):
     """One way to make a model solve NLI.
@@ -187,6 +191,10 @@ class Method(ABC):
     One stateless subclass per file of this package; the registry finds it there. ``position`` orders the
     methods in lists; ``reference`` is the paper; ``report_accuracy`` the figure of the report (0 to 1).
     ``task`` is the head with which the base model is loaded; ``quantises`` says that it is stored in 4 bits.
+    ``product`` is what a run leaves behind, ``None`` for nothing.
+    ``trains``: whether there is anything to train; then ``Hyperparameters`` are
+    :class:`TrainingHyperparameters`. A hyperparameter called ``template`` names the prompt template that the
+    pairs are put into; without one the model reads plain pairs.
     ``on_features``: nothing below the added layers is trained, so the worker runs the encoder once over every
     row and trains the rest on what came out.
     """
@@ -197,12 +205,18 @@ class Method(ABC):
     summary: ClassVar[str]
     reference: ClassVar[str]
     family: ClassVar[Family]
-    product: ClassVar[Product]
-    Hyperparameters: ClassVar[type[TrainingHyperparameters]]
+    product: ClassVar[Product | None]
+    Hyperparameters: ClassVar[type[Hyperparameters]]
     task: ClassVar["Task"] = "classifier"
     quantises: ClassVar[bool] = False
+    trains: ClassVar[bool] = True
     report_accuracy: ClassVar[float | None] = None
     on_features: ClassVar[bool] = False
+
+    @property
+    def max_length(self) -> int:
+        """Tokens after which a row is cut unless the user says otherwise."""
+        return getattr(self.Hyperparameters(), "max_length", TrainingHyperparameters().max_length)
 
     @abstractmethod
     def build(self, loader: ModelLoader, hyperparameters: Any) -> "Module":

@@ -69,7 +69,7 @@ def compose(draft: Draft, settings: LoadedSettings, *, now: float | None = None)
             hyperparameters=values,
             changed={name: value for name, value in values.items() if value != preset[name]},
             preset=None if chosen is None else chosen.name,
-            template=_template(values),
+            template=template_of(values),
             model=model,
             model_name=clean_line(draft.model, limit=200),
             data=resolve_dataset(draft.data, settings, draft.fraction),
@@ -111,13 +111,16 @@ def equivalent_command(spec: RunSpec) -> list[str]:
     return command
 
 
-def _template(values: Mapping[str, Any]) -> PromptTemplate | None:
-    """What the run is to ask, whatever becomes of the user's file: a resumed run goes on with the same words.
+def template_of(hyperparameters: Mapping[str, Any]) -> PromptTemplate | None:
+    """The prompt template that ``hyperparameters`` name; ``None`` where the method uses none.
+
+    The spec holds its text and not only its name: a resumed run goes on with the same words, whatever becomes
+    of the user's file.
 
     Raises:
         ConsoleError: there is no template of that name.
     """
-    name = values.get("template")
+    name = hyperparameters.get("template")
     return None if name is None else catalogue.load(name, user_folder())
 
 

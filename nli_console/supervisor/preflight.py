@@ -12,7 +12,13 @@ import psutil
 from nli_console.data.spec import LABELS
 from nli_console.errors import ConsoleError
 from nli_console.methods import registry, shapes
-from nli_console.methods.base import Method, ParameterCounts, TrainingHyperparameters, TrainingPlan
+from nli_console.methods.base import (
+    Hyperparameters,
+    Method,
+    ParameterCounts,
+    TrainingHyperparameters,
+    TrainingPlan,
+)
 from nli_console.methods.checks import (
     CheckContext,
     DataFacts,
@@ -59,7 +65,7 @@ class Recipe:
     """What is to be judged. ``model`` is a folder or hub id, ``model_name`` the user's word for it."""
 
     method: Method
-    hyperparameters: TrainingHyperparameters
+    hyperparameters: Hyperparameters
     model: str
     model_name: str
     ignored: Collection[str] = ()
@@ -117,12 +123,13 @@ def recipe_of(spec: RunSpec) -> Recipe:
 
 def settled(spec: RunSpec) -> RunSpec:
     """The spec as it is submitted: what an ignored check found is left out of it."""
-    known = shapes.load(spec.model, Path(spec.cache_dir))
-    values = settle(recipe_of(spec), known).model_dump(mode="json")
+    recipe = recipe_of(spec)
+    known = shapes.load(spec.model, Path(spec.cache_dir), recipe.method.task)
+    values = settle(recipe, known).model_dump(mode="json")
     return spec if values == spec.hyperparameters else spec.model_copy(update={"hyperparameters": values})
 
 
-def settle(recipe: Recipe, known: ModelShapes | None) -> TrainingHyperparameters:
+def settle(recipe: Recipe, known: ModelShapes | None) -> Hyperparameters:
     """The hyperparameters that a run gets: an ignored target name that matches nothing is left out.
 
     A recipe with no name that matches stays as it is, and its errors with it.
@@ -151,12 +158,13 @@ def assess(
         ConsoleError: the method cannot count the recipe for a reason that no check names.
     """
     method = recipe.method
-    known = shapes.load(recipe.model, settings.cache_dir)
+    known = shapes.load(recipe.model, settings.cache_dir, method.task)
     config = _config(recipe.model)
     tokenizer = _tokenizer(recipe.model)
     asked = recipe.hyperparameters
     hyperparameters = settle(recipe, known)
     counts, plan, refusal = _count(method, known, hyperparameters)
+    trained = asked if isinstance(asked, TrainingHyperparameters) else None
     keep = settings.values.checkpoints.keep
     context = CheckContext(
         method=method,
@@ -169,18 +177,21 @@ def assess(
         data=data,
         prompts=prompts,
         machine=MachineFacts(machine.free_disk_bytes, machine.free_device_bytes, machine.device),
-        checkpoint_bytes=None if counts is None else checkpoint_bytes(counts.trainable, asked.optimizer),
+        checkpoint_bytes=None
+        if counts is None or trained is None
+        else checkpoint_bytes(counts.trainable, trained.optimizer),
         # The newest, the best where one is chosen, and the one that is being written.
-        checkpoints=keep + 1 + asked.select_best,
+        checkpoints=0 if trained is None else keep + 1 + trained.select_best,
     )
     memory = _memory(context, hyperparameters, machine, config, data)
     findings = tuple(run_checks(_with_memory(context, memory), recipe.ignored))
     if refusal is not None and not any(finding.blocks for finding in findings):
         raise refusal
-    steps = None if data is None or data.train_rows is None else optimiser_steps(data.train_rows, asked)
-    seconds = None
-    if steps is not None and speed is not None:
-        samples = steps * asked.batch_size * asked.gradient_accumulation_steps
+    steps = seconds = None
+    if trained is not None and data is not None and data.train_rows is not None:
+        steps = optimiser_steps(data.train_rows, trained)
+    if trained is not None and steps is not None and speed is not None:
+        samples = steps * trained.batch_size * trained.gradient_accumulation_steps
         seconds = training_seconds(samples, speed.samples_per_second, speed.evaluation_seconds)
     return Assessment(counts, steps, memory, speed, seconds, findings, machine)
 
@@ -202,7 +213,7 @@ def sentence(finding: Finding) -> str:
 
 
 def _count(
-    method: Method, known: ModelShapes | None, hyperparameters: TrainingHyperparameters
+    method: Method, known: ModelShapes | None, hyperparameters: Hyperparameters
 ) -> tuple[ParameterCounts | None, TrainingPlan | None, ConsoleError | None]:
     if known is None:
         return None, None, None
@@ -214,7 +225,7 @@ def _count(
 
 def _memory(
     context: CheckContext,
-    hyperparameters: TrainingHyperparameters,
+    hyperparameters: Hyperparameters,
     machine: Machine,
     config: dict[str, Any],
     data: DataFacts | None,
@@ -222,6 +233,8 @@ def _memory(
     """At the width of the longest pair where it is known, else at the maximum length."""
     width = context.longest_input
     if context.shapes is None or context.plan is None or machine.compute is None or width is None:
+        return None
+    if not isinstance(hyperparameters, TrainingHyperparameters):
         return None
     if data is not None and data.longest is not None:
         width = min(width, data.longest)

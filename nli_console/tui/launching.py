@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nli_console.methods import presets
-from nli_console.methods.base import TrainingHyperparameters
+from nli_console.methods.base import Hyperparameters
 from nli_console.methods.checks import Finding
 from nli_console.record.compose import Draft, compose
 from nli_console.record.spec_io import submit
@@ -34,7 +34,7 @@ class PresetRecord:
     fraction: float
 
     @classmethod
-    def of(cls, form: Form, hyperparameters: TrainingHyperparameters) -> "PresetRecord":
+    def of(cls, form: Form, hyperparameters: Hyperparameters) -> "PresetRecord":
         """Take the form's values.
 
         Raises:
@@ -82,7 +82,7 @@ def save_preset(name: str, record: PresetRecord) -> PresetSaved:
     return PresetSaved(name)
 
 
-def draft_of(form: Form, hyperparameters: TrainingHyperparameters, ignored: tuple[str, ...] = ()) -> Draft:
+def draft_of(form: Form, hyperparameters: Hyperparameters, ignored: tuple[str, ...] = ()) -> Draft:
     """What the form asks for; ``ignored`` are checks that are not to block it.
 
     Raises:

@@ -14,8 +14,9 @@ from nli_console.data.sample import HELD_OUT_LIMIT
 from nli_console.data.spec import DataSpec
 from nli_console.errors import ConsoleError
 from nli_console.methods import estimate, registry, shapes
-from nli_console.methods.base import TrainingHyperparameters
+from nli_console.methods.base import Hyperparameters, TrainingHyperparameters
 from nli_console.methods.checks import DataFacts, Finding
+from nli_console.methods.shapes import Task
 from nli_console.record.speed import measured_speed
 from nli_console.record.state import State
 from nli_console.record.summary import RunSummary
@@ -56,7 +57,7 @@ class Question:
     model: str
     data: str
     fraction: float
-    hyperparameters: TrainingHyperparameters | None
+    hyperparameters: Hyperparameters | None
     seed: int = 1
     ignored: frozenset[str] = frozenset()
 
@@ -143,11 +144,11 @@ class Preflight:
         spec, facts = self._data(question, notes)
         if model is None:
             return self._with_rows(Answer(question), question, facts, notes), None
-        wanted = EngineQuestion(model, spec, question.seed)
+        wanted = EngineQuestion(model, spec, question.seed, registry.get(question.method).task)
         told = self._told if self._told is not None and self._told.question == wanted else None
         if told is not None and told.data is not None:
             facts = told.data
-        answer = replace(Answer(question), counting=self._counting(model, told, notes))
+        answer = replace(Answer(question), counting=self._counting(model, wanted.task, told, notes))
         if told is not None and spec is not None:
             # What the hub's data lacks is known already: it is not downloaded for this.
             words = told.notes if spec.format != "hub" else ()
@@ -173,9 +174,9 @@ class Preflight:
             notes.append(Note("error", str(error), "model"))
             return None
 
-    def _counting(self, model: str, told: EngineAnswer | None, notes: list[Note]) -> bool:
+    def _counting(self, model: str, task: Task, told: EngineAnswer | None, notes: list[Note]) -> bool:
         """Whether the engine is still to count the modules of a model not seen before."""
-        if shapes.load(model, self._settings.cache_dir) is not None:
+        if shapes.load(model, self._settings.cache_dir, task) is not None:
             return False
         if shapes.find_config(model) is None:
             notes.append(
@@ -306,9 +307,11 @@ def training_rows(rows: int, spec: DataSpec, *, only_train: bool) -> int:
     return rest if spec.fraction >= 1 else max(1, round(spec.fraction * rest))
 
 
-def optimiser_steps(rows: int, hyperparameters: TrainingHyperparameters | None) -> int | None:
-    """Optimiser steps over ``rows`` training rows; unknown while the form is not valid."""
-    return None if hyperparameters is None else estimate.optimiser_steps(rows, hyperparameters)
+def optimiser_steps(rows: int, hyperparameters: Hyperparameters | None) -> int | None:
+    """Optimiser steps over ``rows`` training rows; unknown while the form is not valid or nothing trains."""
+    if not isinstance(hyperparameters, TrainingHyperparameters):
+        return None
+    return estimate.optimiser_steps(rows, hyperparameters)
 
 
 def _lines(path: Path) -> int:
@@ -320,7 +323,7 @@ def _lines(path: Path) -> int:
     return count + (last != b"\n")
 
 
-def _named(text: str, hyperparameters: TrainingHyperparameters) -> Note:
+def _named(text: str, hyperparameters: Hyperparameters) -> Note:
     """An error of the core, tied to the field that it names: ``lora.target_modules: …``."""
     head, colon, rest = text.partition(": ")
     name = head.rpartition(".")[2]
@@ -329,7 +332,7 @@ def _named(text: str, hyperparameters: TrainingHyperparameters) -> Note:
     return Note("error", text)
 
 
-def _note(finding: Finding, hyperparameters: TrainingHyperparameters) -> Note:
+def _note(finding: Finding, hyperparameters: Hyperparameters) -> Note:
     """A finding as a note that begins with its word."""
     word = "ignored" if finding.ignored else finding.severity
     kind: NoteKind = "info" if finding.severity == "note" else finding.severity

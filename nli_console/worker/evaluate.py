@@ -19,6 +19,9 @@ from nli_console.worker.features import FeatureBatcher
 from nli_console.worker.models import LabelOrder
 from nli_console.worker.tokenise import Tokenised
 
+NO_ANSWER = -1
+"""In the place of a label: what was said names none."""
+
 Progress = Callable[[int, int], None]
 """Called with rows done and rows in all after each batch; may raise to leave."""
 
@@ -52,16 +55,19 @@ class Scores:
         log_probabilities: natural logarithms over our labels, float32, shape ``(rows, 3)``.
         gold: indices of our labels, shape ``(rows,)``.
         loss: mean cross-entropy in nats.
+        answers: what was said where that is not the likeliest label, as indices of our labels with
+            :data:`NO_ANSWER` for none, shape ``(rows,)``.
     """
 
     log_probabilities: numpy.ndarray
     gold: numpy.ndarray
     loss: float
+    answers: numpy.ndarray | None = None
 
     @property
     def predicted(self) -> numpy.ndarray:
         """Indices of our labels, shape ``(rows,)``."""
-        return self.log_probabilities.argmax(axis=1)
+        return self.log_probabilities.argmax(axis=1) if self.answers is None else self.answers
 
 
 def score(
@@ -116,7 +122,8 @@ def accuracy(scores: Scores) -> dict[str, Any]:
 def write_predictions(path: Path, examples: Sequence[Example], scores: Scores) -> None:
     """Write one row per example in dataset order, atomically.
 
-    Columns: ``id``, ``genre`` (null where unknown), ``gold`` and ``predicted`` (label names), and
+    Columns: ``id``, ``genre`` (null where unknown), ``gold`` and ``predicted`` (label names; null where
+    an answer names no label), and
     ``score_<label>``, the natural logarithm of the label's probability (float32).
 
     Raises:
@@ -128,7 +135,8 @@ def write_predictions(path: Path, examples: Sequence[Example], scores: Scores) -
     names = pyarrow.array(LABELS)
 
     def by_name(indices: numpy.ndarray) -> pyarrow.Array:
-        return pyarrow.DictionaryArray.from_arrays(pyarrow.array(indices.astype(numpy.int8)), names)
+        places = pyarrow.array(indices.astype(numpy.int8), mask=indices == NO_ANSWER)
+        return pyarrow.DictionaryArray.from_arrays(places, names)
 
     columns: dict[str, Any] = {
         "id": pyarrow.array([row.id for row in examples], pyarrow.string()),

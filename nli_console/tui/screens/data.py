@@ -75,7 +75,7 @@ class DataScreen(ConsoleScreen):
     def body(self) -> ComposeResult:
         settings, symbols = self.shell.settings.values, self.shell.symbols
         names = dict.fromkeys((DEMO_DATA, *settings.datasets))
-        length = registry.get(settings.defaults.method).Hyperparameters().max_length
+        length = registry.get(settings.defaults.method).max_length
         with Horizontal(id="data"):
             with Vertical(id="sources"):
                 yield Static("Dataset", markup=False, classes="heading")
