@@ -42,6 +42,9 @@ class QloraHyperparameters(LoraHyperparameters):
         32.0, "updates are scaled by alpha / r (alpha / √r with rsLoRA)", group="LoRA", gt=0, le=4096
     )
     lora_dropout: float = hyperparameter(0.05, "dropout before the updates", group="LoRA", ge=0, lt=1)
+    template: str = hyperparameter(
+        "recommended", "prompt template that pairs are put into, by name", group="prompt"
+    )
     double_quantisation: bool = hyperparameter(
         True,
         "quantise the scales of the 4-bit (nf4) weights too: 0.37 bits less for each weight",

@@ -15,6 +15,7 @@ class ClassifierHyperparameters(qlora.QloraHyperparameters):
     """As for QLoRA in general, with half its rate: the head is new and learns fast."""
 
     learning_rate: float = hyperparameter(1e-4, "peak learning rate", group="optimiser", gt=0, le=1)
+    template: str = hyperparameter("pair", "prompt template that pairs are put into, by name", group="prompt")
 
 
 class QloraClassifier(Method):

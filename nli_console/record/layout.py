@@ -99,6 +99,10 @@ class RunLayout(_Folder):
         return self.path / "checkpoints"
 
     @property
+    def prompt(self) -> Path:
+        return self.path / "prompt.json"
+
+    @property
     def features(self) -> Path:
         return self.path / "features"
 

@@ -16,7 +16,9 @@ from nli_console.statistics import wilson
 from nli_console.worker.batches import Batcher
 from nli_console.worker.device import Device
 from nli_console.worker.features import FeatureBatcher
+from nli_console.worker.likelihood import LabelScorer
 from nli_console.worker.models import LabelOrder
+from nli_console.worker.prompted import Prompted
 from nli_console.worker.tokenise import Tokenised
 
 NO_ANSWER = -1
@@ -97,7 +99,19 @@ def score(
                 progress(start + len(rows), len(order))
     finally:
         model.train(training)
-    ours = logits[:, labels.to_model].astype(numpy.float64)
+    return _scores(logits[:, labels.to_model], examples)
+
+
+def score_words(
+    scorer: LabelScorer, split: Prompted, examples: Sequence[Example], progress: Progress
+) -> Scores:
+    """As :func:`score` for a language model: how likely each label word is, normalised over the three."""
+    return _scores(scorer.score(split.prompts(), progress), examples)
+
+
+def _scores(logits: numpy.ndarray, examples: Sequence[Example]) -> Scores:
+    """From logits in our order, shape ``(rows, 3)``."""
+    ours = logits.astype(numpy.float64)
     # Shifted by the maximum, so that large logits do not overflow.
     shifted = ours - ours.max(axis=1, keepdims=True)
     log_probabilities = shifted - numpy.log(numpy.exp(shifted).sum(axis=1, keepdims=True))

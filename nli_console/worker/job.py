@@ -9,28 +9,35 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase, set_seed
 from transformers.utils import logging as transformers_logging
 
+from nli_console.data.prompts import PromptRenderer
 from nli_console.data.sample import Prepared
 from nli_console.data.spec import Split
 from nli_console.errors import ConsoleError
 from nli_console.methods.base import Method, TrainingHyperparameters
+from nli_console.methods.padding import AUTO
+from nli_console.record.files import write_json
 from nli_console.record.spec import RunSpec
 from nli_console.record.state import Reason
-from nli_console.worker import checkpoints, products
+from nli_console.worker import checkpoints, products, prompt_record
 from nli_console.worker.attempt import Attempt
 from nli_console.worker.batches import Batcher
 from nli_console.worker.callbacks import RunCallback, TrainingOver
 from nli_console.worker.checkpoints import Checkpoint, Sealer
+from nli_console.worker.completions import CompletionBatcher
 from nli_console.worker.device import Device, MemoryMeter, choose_device
 from nli_console.worker.failures import CheckpointInvalid
 from nli_console.worker.features import FeatureHead, FeaturePass
 from nli_console.worker.models import (
+    OWN_ORDER,
     LabelOrder,
     ModelLoader,
     count_parameters,
+    is_decoder,
     load_config,
     load_tokenizer,
     usable_positions,
 )
+from nli_console.worker.prompted import Prompted, PromptTokeniser
 from nli_console.worker.reading import read_rows
 from nli_console.worker.scorer import Rows, Scorer
 from nli_console.worker.selection import Selection
@@ -79,16 +86,25 @@ class Job:
         device = choose_device(self._hyperparameters.precision)
         prepared = self._read()
         config = load_config(self._folder, self._spec.model_name)
-        tokenizer = load_tokenizer(self._folder, self._spec.model_name)
+        if self._method.family == "decoder" and not is_decoder(config):
+            raise ConsoleError(
+                f'model "{self._spec.model_name}" is an encoder ({config.model_type}), and '
+                f"{self._method.name} is for decoders; use lora, or a model such as meta-llama/Meta-Llama-3-8B-Instruct"
+            )
+        pad_token = getattr(self._hyperparameters, "pad_token", AUTO)
+        tokenizer = load_tokenizer(self._folder, self._spec.model_name, pad_token)
         max_length = self._longest(usable_positions(config, tokenizer))
-        train, selection_rows, evaluation = self._tokenise(prepared, tokenizer, max_length)
+        tokeniser, prompt = self._tokeniser(tokenizer, max_length)
+        train, selection_rows, evaluation = self._tokenise(prepared, tokeniser)
         self._stop.check()
 
         self._recorder.phase("loading", detail=f"loading {self._spec.model_name}")
         memory = MemoryMeter(device)
         set_seed(self._spec.seed)
         pad = int(tokenizer.pad_token_id)  # type: ignore[arg-type]  # load_tokenizer sees to it
-        loader = ModelLoader(self._folder, self._spec.model_name, config, pad)
+        loader = ModelLoader(self._folder, self._spec.model_name, config, pad, device.compute_dtype)
+        if self._method.quantises:
+            self._recorder.phase("quantising", detail=f"loading {self._spec.model_name} in 4 bits")
         model = self._method.build(loader, self._hyperparameters)
         for note in loader.notes:
             self._recorder.guard("new_head", "info", f"{self._spec.model_name}: {note}", 0, active=False)
@@ -97,17 +113,21 @@ class Job:
         figures.peak_memory_kind = memory.kind
         self._stop.check()
         trained = model
+        words = self._method.task == "causal"
+        labels = LabelOrder(OWN_ORDER, known=True) if words else loader.labels
         if self._method.on_features:
             train, selection_rows, evaluation = self._featurise(
-                model, train, selection_rows, evaluation, loader.labels, pad, device
+                model, train, selection_rows, evaluation, labels, pad, device
             )
             trained = FeatureHead(model)
 
         resumed = self._resume_point()
+        if prompt is not None:
+            self._settle_prompt(prompt, resumed)
         selection = Selection(self._layout.checkpoints, resumed.step if resumed else 0)
         figures.step = resumed.step if resumed else 0
         batch_size = 2 * self._hyperparameters.batch_size
-        scorer = Scorer(self._attempt, trained, loader.labels, pad, device, batch_size)
+        scorer = Scorer(self._attempt, trained, labels, pad, device, batch_size, words=words)
         sealer = Sealer(self._layout, self._spec.checkpoints.keep, lambda: self._best_step(selection))
         count = StepCount()
         callback = RunCallback(
@@ -126,7 +146,7 @@ class Job:
                 "precision": device.precision,
                 "train_rows": len(train.examples),
                 "selection_rows": len(selection_rows.examples),
-                "labels": loader.labels.names,
+                "labels": labels.names,
                 "max_length": max_length,
                 "truncated": {
                     name: rows.tokens.truncated
@@ -134,11 +154,14 @@ class Job:
                 },
                 "dropped": prepared.dropped,
                 "digests": prepared.digests,
+                **({} if prompt is None else {"prompt": prompt["digest"]}),
             },
         )
         trainer = make_trainer(
             trained,
-            train.batcher(loader.labels, pad, device),
+            CompletionBatcher(train.tokens, train.examples, pad, device)
+            if words and isinstance(train.tokens, Prompted)
+            else train.batcher(labels, pad, device),
             train.lengths,
             self._hyperparameters,
             self._layout,
@@ -152,7 +175,7 @@ class Job:
             self._stop.check()
             early = self._early(callback.total_steps)
             self._choose(trainer, selection)
-            self._save(model, tokenizer)
+            self._save(model, tokenizer, prompt)
             for name, rows in evaluation.items():
                 scorer.report(name, rows)
         finally:
@@ -174,11 +197,34 @@ class Job:
     def _read(self) -> Prepared:
         return read_rows(self._attempt, self._spec)
 
-    def _tokenise(
-        self, prepared: Prepared, tokenizer: PreTrainedTokenizerBase, max_length: int
-    ) -> tuple[Rows, Rows, dict[str, Rows]]:
+    def _tokeniser(
+        self, tokenizer: PreTrainedTokenizerBase, max_length: int
+    ) -> tuple[Tokeniser | PromptTokeniser, dict[str, Any] | None]:
+        """Of plain pairs, or of prompts with what ``prompt.json`` says of them."""
         limit = int(self._spec.cache.tokenised_limit_gib * _GIB)
-        tokeniser = Tokeniser(tokenizer, self._folder, max_length, Path(self._spec.cache_dir), limit)
+        cache_dir = Path(self._spec.cache_dir)
+        template = self._spec.template
+        if template is None:
+            if hasattr(self._hyperparameters, "template"):
+                raise ConsoleError(
+                    f"{self._layout.id}: spec.json holds no prompt template, which "
+                    f"{self._method.name} needs; start the run again"
+                )
+            return Tokeniser(tokenizer, self._folder, max_length, cache_dir, limit), None
+        renderer = PromptRenderer(template, tokenizer, self._spec.model_name)
+        tokeniser = PromptTokeniser(renderer, tokenizer, self._folder, max_length, cache_dir, limit)
+        return tokeniser, prompt_record.describe(renderer, tokeniser.digest)
+
+    def _settle_prompt(self, prompt: dict[str, Any], resumed: Checkpoint | None) -> None:
+        """Record the prompts of a new training; one that goes on must go on with the same."""
+        if resumed:
+            prompt_record.require_same(self._layout.path, prompt, self._layout.id)
+        else:
+            write_json(self._layout.prompt, prompt)
+
+    def _tokenise(
+        self, prepared: Prepared, tokeniser: Tokeniser | PromptTokeniser
+    ) -> tuple[Rows, Rows, dict[str, Rows]]:
         splits = [prepared.train, prepared.selection, *prepared.evaluation.values()]
         total, before = sum(len(split.examples) for split in splits), 0
         self._recorder.phase("tokenising", 0, total, "rows")
@@ -292,8 +338,8 @@ class Job:
         figures.best_step = chosen.step if chosen and self._hyperparameters.select_best else figures.step
         figures.selection_accuracy = chosen.summary() if chosen else None
 
-    def _save(self, model: Any, tokenizer: PreTrainedTokenizerBase) -> None:
+    def _save(self, model: Any, tokenizer: PreTrainedTokenizerBase, prompt: dict[str, Any] | None) -> None:
         self._recorder.phase("saving")
         target = self._layout.adapter if self._method.product == "adapter" else self._layout.model
-        products.save(target, model, tokenizer, self._spec.model)
+        products.save(target, model, tokenizer, self._spec.model, prompt)
         self._figures.product = target.name

@@ -249,7 +249,7 @@ class ModelLoader:
                 config.id2label = dict(enumerate(LABELS))
                 config.label2id = {label: i for i, label in enumerate(LABELS)}
             config.problem_type = "single_label_classification"
-        if config.pad_token_id is None or _is_decoder(config):
+        if config.pad_token_id is None or is_decoder(config):
             # A classifier over a decoder reads the last token that is not this one.
             config.pad_token_id = self._pad_token_id
         return config
@@ -318,7 +318,7 @@ def count_parameters(model: torch.nn.Module) -> tuple[int, int]:
     return trainable, total
 
 
-def _is_decoder(config: PreTrainedConfig) -> bool:
+def is_decoder(config: PreTrainedConfig) -> bool:
     """Whether the architecture reads from left to right and writes text."""
     return type(config) in MODEL_FOR_CAUSAL_LM_MAPPING and type(config) not in MODEL_FOR_MASKED_LM_MAPPING
 

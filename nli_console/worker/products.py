@@ -7,14 +7,21 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from nli_console.record.files import sync_folder
+from nli_console.record.files import sync_folder, write_json
+from nli_console.worker import prompt_record
 
 
-def save(target: Path, model: Any, tokenizer: PreTrainedTokenizerBase, base_model: str) -> None:
+def save(
+    target: Path,
+    model: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    base_model: str,
+    prompt: dict[str, Any] | None = None,
+) -> None:
     """Write ``model`` (a ``PreTrainedModel`` or ``PeftModel``) to ``target``, replacing what is there.
 
     An adapter's folder gets ``config.json`` too, for the label names, and names ``base_model`` as the spec
-    does, not the place in a download cache.
+    does, not the place in a download cache. ``prompt`` is how the model was asked, for ``prompt.json``.
 
     Raises:
         OSError: the disk is full or the folder cannot be written; ``target`` then is as it was.
@@ -31,6 +38,8 @@ def save(target: Path, model: Any, tokenizer: PreTrainedTokenizerBase, base_mode
         if hasattr(model, "peft_config"):
             model.config.save_pretrained(temporary)
         tokenizer.save_pretrained(temporary)
+        if prompt is not None:
+            write_json(temporary / prompt_record.FILE_NAME, prompt)
         for path in temporary.rglob("*"):
             if path.is_file():
                 path.chmod(0o600)

@@ -12,9 +12,11 @@ from nli_console.data.spec import Example
 from nli_console.worker.attempt import Attempt
 from nli_console.worker.batches import Batcher
 from nli_console.worker.device import Device
-from nli_console.worker.evaluate import Scores, accuracy, score, write_predictions
+from nli_console.worker.evaluate import Scores, accuracy, score, score_words, write_predictions
 from nli_console.worker.features import FeatureBatcher
+from nli_console.worker.likelihood import LabelScorer
 from nli_console.worker.models import LabelOrder
+from nli_console.worker.prompted import Prompted
 from nli_console.worker.selection import Evaluation
 from nli_console.worker.tokenise import Tokenised
 
@@ -45,7 +47,11 @@ class Rows:
 
 
 class Scorer:
-    """Scores with the weights that the model has at that moment."""
+    """Scores with the weights that the model has at that moment.
+
+    Args:
+        words: whether the model is a language model, which is asked for the label words.
+    """
 
     def __init__(
         self,
@@ -55,6 +61,8 @@ class Scorer:
         pad_token_id: int,
         device: Device,
         batch_size: int,
+        *,
+        words: bool = False,
     ) -> None:
         self._attempt = attempt
         self._model = model
@@ -62,6 +70,7 @@ class Scorer:
         self._pad = pad_token_id
         self._device = device
         self._batch_size = batch_size
+        self._words = LabelScorer(model, device, pad_token_id, batch_size) if words else None
 
     def selector(self, rows: Rows) -> Callable[[int, float], Evaluation]:
         """A function of (step, epoch) that evaluates and records the held-out slice."""
@@ -95,16 +104,19 @@ class Scorer:
             self._attempt.recorder.phase("evaluating", done, total, "rows", split)
             self._attempt.stop.check()
 
-        scores = score(
-            self._model,
-            rows.tokens,
-            rows.examples,
-            batcher,
-            self._labels,
-            self._device,
-            self._batch_size,
-            progress,
-        )
+        if self._words is not None and isinstance(rows.tokens, Prompted):
+            scores = score_words(self._words, rows.tokens, rows.examples, progress)
+        else:
+            scores = score(
+                self._model,
+                rows.tokens,
+                rows.examples,
+                batcher,
+                self._labels,
+                self._device,
+                self._batch_size,
+                progress,
+            )
         measured = accuracy(scores)
         loss = scores.loss if math.isfinite(scores.loss) else None
         seconds = time.perf_counter() - started

@@ -25,6 +25,10 @@ _OPTIMIZERS = {
 _SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
 
 
+IGNORED = -100
+"""A label that is none: nothing is learnt there."""
+
+
 @dataclass
 class StepCount:
     """What went into the optimiser step that is being made: examples, and tokens without padding."""
@@ -38,13 +42,15 @@ def summed_cross_entropy(
     labels: torch.Tensor,
     num_items_in_batch: torch.Tensor | int | None = None,
 ) -> torch.Tensor:
-    """Cross-entropy summed over the pass and divided by the examples of the whole optimiser step.
+    """Cross-entropy summed over the pass and divided by the labels of the whole optimiser step.
 
     The library's classifiers take the mean of each pass, which makes the sum over ``k`` accumulated passes
-    ``k`` times too large. Logits have shape ``(batch, 3)``, labels ``(batch,)``.
+    ``k`` times too large. Logits have the shape of the labels, ``(batch,)`` or ``(batch, answer)``, and one
+    dimension more; :data:`IGNORED` labels do not count.
     """
-    loss = functional.cross_entropy(outputs["logits"].float(), labels, reduction="sum")
-    return loss / (labels.numel() if num_items_in_batch is None else num_items_in_batch)
+    logits = outputs["logits"].float().flatten(0, -2)
+    loss = functional.cross_entropy(logits, labels.flatten(), reduction="sum", ignore_index=IGNORED)
+    return loss / (labels.ne(IGNORED).sum() if num_items_in_batch is None else num_items_in_batch)
 
 
 class NliTrainer(Trainer):
@@ -54,6 +60,12 @@ class NliTrainer(Trainer):
         self._sampler = sampler
         self._count = count
         super().__init__(*args, **kwargs)
+        # The loss is ours: models need not be told how many labels there are.
+        self.model_accepts_loss_kwargs = False
+
+    def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> torch.Tensor:
+        """Labels of one optimiser step; the library leaves out the first of each row of a language model."""
+        return torch.stack([batch["labels"].ne(IGNORED).sum() for batch in batch_samples]).sum().to(device)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> EpochSampler:
         return self._sampler
