@@ -89,7 +89,8 @@ class Job:
         if self._method.family == "decoder" and not is_decoder(config):
             raise ConsoleError(
                 f'model "{self._spec.model_name}" is an encoder ({config.model_type}), and '
-                f"{self._method.name} is for decoders; use lora, or a model such as meta-llama/Meta-Llama-3-8B-Instruct"
+                f"{self._method.name} is for decoders; use lora, or a model such as "
+                "meta-llama/Meta-Llama-3-8B-Instruct"
             )
         pad_token = getattr(self._hyperparameters, "pad_token", AUTO)
         tokenizer = load_tokenizer(self._folder, self._spec.model_name, pad_token)
