@@ -5,16 +5,16 @@ from typing import Any
 from nli_console.cli import history
 from nli_console.cli.context import Context
 from nli_console.cli.output import note, pairs, say, say_json
-from nli_console.methods.checks import DataFacts
 from nli_console.methods.estimate import MemoryEstimate
 from nli_console.record.spec import RunSpec
 from nli_console.record.speed import Speed, measured_speed
 from nli_console.record.store import Store
-from nli_console.supervisor.engine import Engine, EngineQuestion
+from nli_console.supervisor.engine import Engine, EngineAnswer
 from nli_console.supervisor.preflight import (
     Assessment,
     Machine,
     assess,
+    engine_question,
     look_at_machine,
     recipe_of,
     sentence,
@@ -35,8 +35,15 @@ def full_look(spec: RunSpec, context: Context) -> Assessment:
     """Everything: the engine reads the data and counts the model's modules; may take a while."""
     machine = _machine(context)
     note("reading the data and the model ...")
-    data = _ask_engine(spec, context)
-    return assess(recipe_of(spec), context.settings, machine, data=data, speed=_speed(spec, context, machine))
+    told = _ask_engine(spec, context)
+    return assess(
+        recipe_of(spec),
+        context.settings,
+        machine,
+        data=told.data,
+        prompts=told.prompts,
+        speed=_speed(spec, context, machine),
+    )
 
 
 def show_plan(spec: RunSpec, assessment: Assessment, *, as_json: bool) -> int:
@@ -124,10 +131,11 @@ def _machine(context: Context) -> Machine:
         monitor.close()
 
 
-def _ask_engine(spec: RunSpec, context: Context) -> DataFacts | None:
+def _ask_engine(spec: RunSpec, context: Context) -> EngineAnswer:
     engine = Engine(context.settings.cache_dir)
+    recipe = recipe_of(spec)
     try:
-        answer = engine.wait_for(EngineQuestion(spec.model, spec.data, spec.seed), ENGINE_TIMEOUT)
+        answer = engine.wait_for(engine_question(recipe, spec.data, spec.seed, spec.template), ENGINE_TIMEOUT)
     finally:
         engine.close()
     for words in (*answer.notes, answer.problem):
@@ -135,7 +143,7 @@ def _ask_engine(spec: RunSpec, context: Context) -> DataFacts | None:
             note(words)
     if not answer.done:
         note(f"gave up on the data after {ENGINE_TIMEOUT:.0f} s")
-    return answer.data
+    return answer
 
 
 def _speed(spec: RunSpec, context: Context, machine: Machine) -> Speed | None:

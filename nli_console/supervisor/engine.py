@@ -7,13 +7,15 @@ import shlex
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Condition, Event, Lock, Thread
 from typing import Any
 
+from nli_console.data.prompts import PromptTemplate
 from nli_console.data.spec import DataSpec
-from nli_console.methods.checks import DataFacts
+from nli_console.methods.checks import DataFacts, PromptFacts
+from nli_console.methods.padding import AUTO
 from nli_console.methods.shapes import Task
 from nli_console.supervisor.environment import python_command
 from nli_console.text import clean_line
@@ -27,12 +29,17 @@ _STARTS = 2
 
 @dataclass(frozen=True)
 class EngineQuestion:
-    """What a form or a command wants to know. ``model`` is a folder or hub id, as a spec has it."""
+    """What a form or a command wants to know. ``model`` is a folder or hub id, as a spec has it.
+
+    With a ``template`` the rows are prompts, padded with ``pad_token``; without one they are plain pairs.
+    """
 
     model: str
     data: DataSpec | None
     seed: int = 1
     task: Task = "classifier"
+    template: PromptTemplate | None = None
+    pad_token: str = AUTO
 
 
 @dataclass(frozen=True)
@@ -41,12 +48,14 @@ class EngineAnswer:
 
     Attributes:
         data: facts of the rows, ``None`` while they are not known.
+        prompts: facts of the prompts that the rows become, where the question has a template.
         notes: sentences worth showing.
         done: whether this is the last answer to the question.
     """
 
     question: EngineQuestion
     data: DataFacts | None = None
+    prompts: PromptFacts | None = None
     notes: tuple[str, ...] = ()
     problem: str | None = None
     done: bool = False
@@ -137,6 +146,7 @@ class Engine:
         yield EngineAnswer(
             question,
             answer.data,
+            answer.prompts,
             answer.notes,
             f"the engine cannot answer ({reason}): checks that need the rows or the tokenizer are left out",
             done=True,
@@ -207,6 +217,8 @@ class Engine:
                 "task": question.task,
                 "data": data,
                 "seed": question.seed,
+                "template": None if question.template is None else question.template.model_dump(mode="json"),
+                "pad_token": question.pad_token,
                 "cache_dir": str(self._cache_dir),
             },
             sort_keys=True,
@@ -216,9 +228,15 @@ class Engine:
 def _read(question: EngineQuestion, record: dict[str, Any], before: EngineAnswer) -> EngineAnswer:
     """An answer of the process; the last one only ends the question."""
     if record["done"]:
-        return EngineAnswer(question, before.data, before.notes, record.get("problem"), done=True)
+        return replace(before, question=question, problem=record.get("problem"), done=True)
     data = record["data"]
     if data is not None:
         lengths = data.get("lengths")
         data = DataFacts(**{**data, "lengths": None if lengths is None else tuple(lengths)})
-    return EngineAnswer(question, data, tuple(clean_line(note, limit=300) for note in record["notes"]))
+    prompts = record.get("prompts")
+    if prompts is not None:
+        words = prompts.get("label_tokens") or {}
+        tokens = {word: tuple(ids) for word, ids in words.items()}
+        prompts = PromptFacts(**{**prompts, "label_tokens": tokens or None})
+    notes = tuple(clean_line(note, limit=300) for note in record["notes"])
+    return EngineAnswer(question, data, prompts, notes)

@@ -9,7 +9,8 @@ from typing import Any
 
 import psutil
 
-from nli_console.data.spec import LABELS
+from nli_console.data.prompts import PromptTemplate
+from nli_console.data.spec import LABELS, DataSpec
 from nli_console.errors import ConsoleError
 from nli_console.methods import registry, shapes
 from nli_console.methods.base import (
@@ -40,11 +41,13 @@ from nli_console.methods.estimate import (
 )
 from nli_console.methods.fields import require
 from nli_console.methods.lora import ALL_LINEAR, matching
+from nli_console.methods.padding import AUTO
 from nli_console.methods.shapes import ModelShapes
 from nli_console.record.spec import RunSpec
 from nli_console.record.speed import Speed
 from nli_console.settings import LoadedSettings
 from nli_console.supervisor.devices import allowed_gpus
+from nli_console.supervisor.engine import EngineQuestion
 from nli_console.supervisor.telemetry.readings import Gpu
 
 _TARGETS_CHECK = "target_modules"
@@ -143,6 +146,14 @@ def settle(recipe: Recipe, known: ModelShapes | None) -> Hyperparameters:
     return recipe.hyperparameters.model_copy(update={"target_modules": kept})
 
 
+def engine_question(
+    recipe: Recipe, data: DataSpec | None, seed: int, template: PromptTemplate | None
+) -> EngineQuestion:
+    """What the engine is to find out about a recipe."""
+    pad_token = getattr(recipe.hyperparameters, "pad_token", AUTO)
+    return EngineQuestion(recipe.model, data, seed, recipe.method.task, template, pad_token)
+
+
 def assess(
     recipe: Recipe,
     settings: LoadedSettings,
@@ -164,6 +175,9 @@ def assess(
     asked = recipe.hyperparameters
     hyperparameters = settle(recipe, known)
     counts, plan, refusal = _count(method, known, hyperparameters)
+    if prompts is not None and method.trains:
+        # What is trained on is what is scored: one renderer makes both.
+        prompts = replace(prompts, training_hash=prompts.evaluation_hash)
     trained = asked if isinstance(asked, TrainingHyperparameters) else None
     keep = settings.values.checkpoints.keep
     context = CheckContext(

@@ -15,15 +15,16 @@ from nli_console.data.spec import DataSpec
 from nli_console.errors import ConsoleError
 from nli_console.methods import estimate, registry, shapes
 from nli_console.methods.base import Hyperparameters, TrainingHyperparameters
-from nli_console.methods.checks import DataFacts, Finding
+from nli_console.methods.checks import DataFacts, Finding, PromptFacts
 from nli_console.methods.shapes import Task
+from nli_console.record.compose import template_of
 from nli_console.record.speed import measured_speed
 from nli_console.record.state import State
 from nli_console.record.summary import RunSummary
 from nli_console.settings import LoadedSettings
 from nli_console.supervisor.engine import Engine, EngineAnswer, EngineQuestion
 from nli_console.supervisor.launch import Survival, survival
-from nli_console.supervisor.preflight import Machine, Recipe, assess
+from nli_console.supervisor.preflight import Machine, Recipe, assess, engine_question
 from nli_console.text import clean_line
 from nli_console.tui.background import Latest
 from nli_console.tui.form import Form
@@ -144,7 +145,7 @@ class Preflight:
         spec, facts = self._data(question, notes)
         if model is None:
             return self._with_rows(Answer(question), question, facts, notes), None
-        wanted = EngineQuestion(model, spec, question.seed, registry.get(question.method).task)
+        wanted = self._wanted(question, model, spec, notes)
         told = self._told if self._told is not None and self._told.question == wanted else None
         if told is not None and told.data is not None:
             facts = told.data
@@ -153,8 +154,23 @@ class Preflight:
             # What the hub's data lacks is known already: it is not downloaded for this.
             words = told.notes if spec.format != "hub" else ()
             notes += [Note("warning", text) for text in (*words, *([told.problem] if told.problem else ()))]
-        answer = self._with_checks(answer, question, model, facts, notes)
+        prompts = None if told is None else told.prompts
+        answer = self._with_checks(answer, question, model, facts, prompts, notes)
         return self._with_rows(answer, question, facts, notes), wanted
+
+    def _wanted(
+        self, question: Question, model: str, spec: DataSpec | None, notes: list[Note]
+    ) -> EngineQuestion:
+        method, hyperparameters = registry.get(question.method), question.hyperparameters
+        if hyperparameters is None:
+            return EngineQuestion(model, spec, question.seed, method.task)
+        template = None
+        try:
+            template = template_of(hyperparameters.model_dump())
+        except ConsoleError as error:
+            notes.append(Note("error", str(error), "template"))
+        recipe = Recipe(method, hyperparameters, model, question.model)
+        return engine_question(recipe, spec, question.seed, template)
 
     def _with_rows(
         self, answer: Answer, question: Question, facts: DataFacts | None, notes: list[Note]
@@ -186,7 +202,13 @@ class Preflight:
         return told is None or not told.done
 
     def _with_checks(
-        self, answer: Answer, question: Question, model: str, facts: DataFacts | None, notes: list[Note]
+        self,
+        answer: Answer,
+        question: Question,
+        model: str,
+        facts: DataFacts | None,
+        prompts: PromptFacts | None,
+        notes: list[Note],
     ) -> Answer:
         if question.hyperparameters is None:
             return answer
@@ -201,7 +223,7 @@ class Preflight:
             device=machine.device,
         )
         try:
-            found = assess(recipe, self._settings, machine, data=facts, speed=speed)
+            found = assess(recipe, self._settings, machine, data=facts, prompts=prompts, speed=speed)
         except ConsoleError as error:
             notes.append(_named(str(error), question.hyperparameters))
             return answer

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from nli_console.text import clean_line
 
 Count = Callable[[list[Pair]], list[int]]
 
+_Lengths = tuple[list[int], list[int], dict[str, Any] | None]
+"""Tokens of the sampled and of the longest rows, and facts of the prompts where there are any."""
+
 _KEPT = 4
 """Datasets and tokenizers that are kept; the oldest goes first."""
 
@@ -25,12 +29,12 @@ class Facts:
         self._inventories: dict[Any, Inventory] = {}
         self._chosen: dict[Any, frozenset[int] | None] = {}
         self._tokenizers: dict[Any, Any] = {}
-        self._lengths: dict[Any, tuple[list[int], list[int]]] = {}
+        self._lengths: dict[Any, _Lengths] = {}
         self._shapeless: set[str] = set()
 
     def answer(self, question: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Answers that replace one another: about the rows, then with their lengths, then the shapes."""
-        known: dict[str, Any] = {"data": None, "notes": []}
+        known: dict[str, Any] = {"data": None, "prompts": None, "notes": []}
         yield from self._about_data(question, known)
         yield from self._about_shapes(question, known)
 
@@ -57,9 +61,9 @@ class Facts:
             "repeated": inventory.repeats(chosen),
         }
         yield known
-        lengths = self._pair_lengths(question["model"], inventory, key, known)
-        if lengths is not None:
-            sampled, longest = lengths
+        found = self._row_lengths(question, inventory, key, known)
+        if found is not None:
+            sampled, longest, known["prompts"] = found
             kept = [
                 length
                 for (number, _), length in zip(inventory.longest, longest, strict=True)
@@ -68,31 +72,38 @@ class Facts:
             known["data"] |= {"lengths": sampled, "longest": max([*kept, *sampled], default=None)}
             yield known
 
-    def _pair_lengths(
-        self, model: str, inventory: Inventory, key: Any, known: dict[str, Any]
-    ) -> tuple[list[int], list[int]] | None:
+    def _row_lengths(
+        self, question: dict[str, Any], inventory: Inventory, key: Any, known: dict[str, Any]
+    ) -> "_Lengths | None":
+        model, template = question["model"], question.get("template")
         config = shapes.find_config(model)
         if config is None:
             return None
         folder = config.parent
         files = tuple(
             (name, (folder / name).stat().st_mtime_ns)
-            for name in ("tokenizer.json", "tokenizer_config.json")
+            for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
             if (folder / name).is_file()
         )
-        whole = (*key, str(folder), files)
+        asked = () if template is None else (json.dumps(template), question["pad_token"], question["task"])
+        whole = (*key, str(folder), files, asked)
         if whole in self._lengths:
             return self._lengths[whole]
+        longest = [pair for _, pair in inventory.longest]
         try:
-            count = self._tokenizer(folder, files, model)
+            if template is None:
+                count = self._tokenizer(folder, files, model)
+                result = (count(inventory.sampled), count(longest), None)
+            else:
+                from nli_console.worker.prompt_facts import PromptProbe
+
+                probe = PromptProbe(folder, Path(model).name, template, question["pad_token"])
+                facts = probe.facts(inventory.sampled, question["task"])
+                result = (probe.lengths(inventory.sampled), probe.lengths(longest), facts)
         except ConsoleError as error:
             known["notes"].append(clean_line(error, limit=300))
             return None
-        return _keep(
-            self._lengths,
-            whole,
-            (count(inventory.sampled), count([pair for _, pair in inventory.longest])),
-        )
+        return _keep(self._lengths, whole, result)
 
     def _tokenizer(self, folder: Path, files: Any, model: str) -> "Count":
         key = (folder, files)

@@ -49,6 +49,23 @@ def test_llama_3_8b_is_shipped_for_both_tasks(tmp_path, llama):
 
 
 @pytest.mark.parametrize(
+    ("name", "trainable", "base"),
+    [
+        ("qlora_sft", 41_943_040, 8_030_261_248),
+        ("qlora_classifier", 41_955_328, 7_504_924_672 + 12_288),
+    ],
+)
+@pytest.mark.parametrize("family", ["paper", "recommended"])
+def test_the_presets_of_qlora_on_llama_3_8b(tmp_path, name, trainable, base, family):
+    method = registry.get(name)
+    preset = presets.load(family, name)
+    values = fields.require(method.Hyperparameters, preset.hyperparameters)
+    counts = method.count(shapes.load(preset.model, tmp_path, method.task), values)
+    assert counts.trainable == trainable
+    assert counts.total == base + 41_943_040
+
+
+@pytest.mark.parametrize(
     ("targets", "message"),
     [
         ("values", 'lora.target_modules: "values" matches no module of roberta-large; did you mean "value"?'),

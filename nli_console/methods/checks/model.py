@@ -9,6 +9,34 @@ LEAST_TEXT = 32
 """Tokens that a pair of sentences needs at the very least."""
 
 
+_ENCODERS = frozenset(
+    {
+        "albert", "bert", "camembert", "deberta", "deberta-v2", "distilbert", "electra", "ernie", "eurobert",
+        "longformer", "modernbert", "mpnet", "roberta", "roberta-prelayernorm", "xlm-roberta",
+        "xlm-roberta-xl",
+    }
+)  # fmt: skip
+"""Types of models that read a text from both sides and write none."""
+
+
+@check(
+    "model_family",
+    "error",
+    "an encoder for a method that needs a decoder",
+    "Prompts are answered, and their last token is read, by models that read from left to right; an encoder "
+    "writes no text.",
+)
+def model_family(context: CheckContext) -> Iterator[Problem]:
+    model = context.model
+    if model is None or context.method.family != "decoder" or model.model_type not in _ENCODERS:
+        return
+    yield Problem(
+        f"{model.name} is an encoder ({model.model_type}), and {context.method.name} is for decoders",
+        "use lora, or a decoder such as demo-decoder or meta-llama/Meta-Llama-3-8B-Instruct",
+        "model",
+    )
+
+
 @check(
     "label_order",
     "warning",

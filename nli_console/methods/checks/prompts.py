@@ -1,9 +1,11 @@
 """Checks of rendered prompts and label words."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from nli_console.errors import ConsoleError
 from nli_console.methods.checks.facts import CheckContext
 from nli_console.methods.checks.registry import Problem, check
+from nli_console.methods.padding import AUTO, choose_pad
 
 
 @check(
@@ -14,7 +16,8 @@ from nli_console.methods.checks.registry import Problem, check
     "before the first pad reads the constant system line: the report's collapse to 34.7 %.",
 )
 def pad_in_prompts(context: CheckContext) -> Iterator[Problem]:
-    prompts, tokenizer = context.prompts, context.tokenizer
+    prompts = context.prompts
+    pad = _expected_pad(context) if prompts is None and context.method.family == "decoder" else None
     if prompts is not None and prompts.with_pad_token:
         yield Problem(
             f"the pad token {prompts.pad_token} stands in {prompts.with_pad_token:,} of {prompts.sampled:,} "
@@ -22,19 +25,40 @@ def pad_in_prompts(context: CheckContext) -> Iterator[Problem]:
             "pad with a token that never stands in text, such as <|end_of_text|> or a reserved one",
             "pad_token",
         )
-    elif (
-        prompts is None
-        and context.method.family == "decoder"
-        and tokenizer is not None
-        and tokenizer.pad_token
-        and tokenizer.pad_token in tokenizer.chat_template
-    ):
+    elif pad is not None and context.tokenizer is not None and pad in context.tokenizer.chat_template:
         yield Problem(
-            f"the pad token {tokenizer.pad_token} stands in {context.model_name}'s chat template; expected "
+            f"the pad token {pad} stands in {context.model_name}'s chat template; expected "
             "one that no prompt contains",
             "pad with a token that never stands in text, such as <|end_of_text|> or a reserved one",
             "pad_token",
         )
+
+
+def _expected_pad(context: CheckContext) -> str | None:
+    """The token that a run would pad with, where the tokenizer's files tell."""
+    if context.tokenizer is None:
+        return None
+    try:
+        return choose_pad(context.tokenizer, context.value("pad_token") or AUTO)
+    except ConsoleError:
+        return None
+
+
+@check(
+    "pad_token",
+    "error",
+    "a pad token that the tokenizer does not have",
+    "A text that is no token of the tokenizer cannot fill rows, and a new token would need a row of its own "
+    "in the embeddings.",
+)
+def pad_token(context: CheckContext) -> Iterator[Problem]:
+    wanted = context.value("pad_token")
+    if wanted is None or context.tokenizer is None or not context.tokenizer.special_tokens:
+        return
+    try:
+        choose_pad(context.tokenizer, wanted, context.model_name)
+    except ConsoleError as error:
+        yield Problem(str(error).partition("; use")[0], f"--pad-token {AUTO}", "pad_token")
 
 
 @check(
@@ -114,13 +138,16 @@ def max_new_tokens(context: CheckContext) -> Iterator[Problem]:
 @check(
     "label_tokens",
     "error",
-    "label words that share their first token",
-    "Labels are told apart by the probability of one token: two words that begin with the same one always "
-    "get the same score.",
+    "label words that cannot be told apart by their first tokens",
+    "Where one token decides, two words that begin with the same one always get the same score; where whole "
+    "words are scored, a word that begins another is always the likelier of the two.",
 )
 def label_tokens(context: CheckContext) -> Iterator[Problem]:
     prompts = context.prompts
-    if prompts is None or not prompts.first_token_only or not prompts.label_tokens:
+    if prompts is None or not prompts.label_tokens:
+        return
+    if not prompts.first_token_only:
+        yield from _beginnings(prompts.label_tokens)
         return
     seen: dict[int, str] = {}
     for word, tokens in prompts.label_tokens.items():
@@ -133,3 +160,15 @@ def label_tokens(context: CheckContext) -> Iterator[Problem]:
                 "choose words that begin differently, such as True, Neither and False",
             )
         seen.setdefault(tokens[0], word)
+
+
+def _beginnings(words: Mapping[str, tuple[int, ...]]) -> Iterator[Problem]:
+    for word, tokens in words.items():
+        for other, longer in words.items():
+            if other != word and tokens and longer[: len(tokens)] == tokens:
+                yield Problem(
+                    f'the label word "{other}" begins with all of "{word}", which always scores '
+                    "higher; expected words that part before either ends",
+                    "choose words that begin differently, such as True, Neither and False",
+                    "template",
+                )

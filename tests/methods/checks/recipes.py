@@ -67,7 +67,7 @@ def context(method: str = "lora", **values: Any) -> CheckContext:
         shapes=ROBERTA,
         plan=TrainingPlan(),
         model=ModelFacts("roberta-large", "roberta", 512),
-        tokenizer=TokenizerFacts("<pad>", "<s>", "</s>", 512),
+        tokenizer=TokenizerFacts("<pad>", "<s>", "</s>", limit=512),
         data=DATA,
         prompts=PROMPTS,
         machine=MachineFacts(100 * GIB, 20 * GIB, "NVIDIA L4"),

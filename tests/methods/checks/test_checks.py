@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -42,6 +43,10 @@ DECODER = replace(
     tokenizer=TokenizerFacts("<|eot_id|>", chat_template="{{ message }}<|eot_id|>"),
 )
 DECODER.method.family = "decoder"  # type: ignore[misc]  # a stand-in
+RESERVED = replace(
+    DECODER,
+    tokenizer=TokenizerFacts(special_tokens=("<|reserved|>", "<|eot_id|>"), chat_template="<|eot_id|>"),
+)
 
 # id: (triggers, a part of what it must say, does not trigger)
 CASES: dict[str, tuple[Make, str, Make]] = {
@@ -124,6 +129,16 @@ CASES: dict[str, tuple[Make, str, Make]] = {
         lambda: prompted(pad_token="<|eot_id|>", with_pad_token=200),
         "<|eot_id|>",
         lambda: prompted(pad_token="<|reserved_special_token_0|>", with_pad_token=0),
+    ),
+    "pad_token": (
+        lambda: replace(RESERVED, hyperparameters=SimpleNamespace(pad_token="<|pad_it|>")),
+        'has no special token called "<|pad_it|>"',
+        lambda: replace(RESERVED, hyperparameters=SimpleNamespace(pad_token="<|reserved|>")),
+    ),
+    "model_family": (
+        lambda: replace(DECODER, model=ModelFacts("roberta-large", "roberta")),
+        "roberta-large is an encoder (roberta), and qlora_classifier is for decoders",
+        lambda: replace(DECODER, model=ModelFacts("tiny", "llama")),
     ),
     "prompt_mismatch": (
         lambda: prompted(evaluation_hash="0000000000"),
@@ -211,6 +226,15 @@ def test_a_pad_token_in_the_chat_template_is_found_before_prompts_are_rendered()
     assert "<|eot_id|>" in found(DECODER, "pad_in_prompts")[0].message
     other = replace(DECODER, tokenizer=TokenizerFacts("<|end_of_text|>", chat_template="<|eot_id|>"))
     assert found(other, "pad_in_prompts") == []
+    assert found(RESERVED, "pad_in_prompts") == []
+    wanted = replace(RESERVED, hyperparameters=SimpleNamespace(pad_token="<|eot_id|>"))
+    assert found(wanted, "pad_in_prompts")
+
+
+def test_a_label_word_that_begins_another_is_an_error_where_whole_words_are_scored():
+    words = {"yes": (9, 1), "yes and no": (9, 1, 4), "no": (5,)}
+    (finding,) = found(prompted(label_tokens=words, first_token_only=False), "label_tokens")
+    assert finding.message.startswith('the label word "yes and no" begins with all of "yes"')
 
 
 def test_a_name_that_stands_only_in_the_head_is_an_error():
