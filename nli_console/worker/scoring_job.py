@@ -160,8 +160,9 @@ class ScoringJob:
     @property
     def _new_tokens(self) -> int | None:
         chosen = self._hyperparameters
-        generates = isinstance(chosen, IclHyperparameters) and chosen.scorer == "generation"
-        return chosen.max_new_tokens if generates else None
+        if isinstance(chosen, IclHyperparameters) and chosen.scorer == "generation":
+            return chosen.max_new_tokens
+        return None
 
     def _check_new_tokens(self, prompted: Prompted) -> None:
         if self._new_tokens is None or not len(prompted):
@@ -204,13 +205,16 @@ class ScoringJob:
     def _scorer(
         self, model: Any, device: Device, tokenizer: PreTrainedTokenizerBase, splits: dict[str, Prompted]
     ) -> _Batches:
-        chosen, pad = self._hyperparameters, tokenizer.pad_token_id
+        chosen = self._hyperparameters
+        # One token each; the library's types also allow for lists and texts.
+        special: Any = tokenizer
+        pad: int = special.pad_token_id
         if self._masked:
-            return MaskedScorer(model, device, tokenizer.mask_token_id, pad, chosen.batch_size)
+            return MaskedScorer(model, device, special.mask_token_id, pad, chosen.batch_size)
         if self._new_tokens is None or not isinstance(chosen, IclHyperparameters):
             return LabelScorer(model, device, pad, chosen.batch_size)
         own = model.generation_config.eos_token_id
-        end = {*(own if isinstance(own, list) else [own]), tokenizer.eos_token_id}
+        end = {*(own if isinstance(own, list) else [own]), special.eos_token_id}
         for rows in splits.values():
             end.update(rows.closing[-1:])
         sampling = Sampling(chosen.max_new_tokens, chosen.temperature, chosen.top_p, chosen.top_k)

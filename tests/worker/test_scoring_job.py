@@ -52,6 +52,12 @@ def predictions(run: Run) -> list[dict[str, Any]]:
     return pyarrow.parquet.read_table(run.layout.predictions / "validation_matched.parquet").to_pylist()
 
 
+def whole_lines(path: Path) -> list[dict[str, Any]]:
+    """Of a journal in which one line was torn."""
+    lines = path.read_text().splitlines()
+    return [json.loads(line) for line in lines if line.endswith("}")]
+
+
 def test_what_a_run_records(scored: Scored, corpus: Path) -> None:
     run = scored(shots=4)
     final = run.attempt()
@@ -88,15 +94,29 @@ def test_stopped_and_resumed_is_as_if_never_stopped(
     final = run.attempt(2)
     assert final["completed"], final["reason"]
     assert final["accuracy"] == expected["accuracy"]
+    for split in final["accuracy"]:
+        lines = whole_lines(run.layout.scored / f"{split}.jsonl")
+        assert sorted(row for line in lines for row in line["rows"]) == list(range(24))
     assert [str(row) for row in predictions(run)] == [str(row) for row in predictions(whole)]
 
 
-@pytest.mark.parametrize("kind", ["contextual", "batch"])
-def test_raw_and_calibrated_are_both_reported(scored: Scored, kind: str) -> None:
+def test_raw_and_calibrated_are_both_reported(scored: Scored) -> None:
     plain = scored().attempt()["accuracy"]["validation_matched"]
-    found = scored(calibration=kind).attempt()["accuracy"]["validation_matched"]
-    assert found["calibration"] == kind
-    assert found["raw"] == plain
+    for kind in ("contextual", "batch"):
+        found = scored(calibration=kind).attempt()["accuracy"]["validation_matched"]
+        assert found["calibration"] == kind
+        assert found["raw"] == plain
+
+
+def test_answers_that_name_no_label_are_counted_as_wrong(scored: Scored) -> None:
+    run = scored(scorer="generation", temperature=5.0, max_new_tokens=3)
+    found = run.attempt()["accuracy"]["validation_matched"]
+    rows = predictions(run)
+    nameless = sum(row["predicted"] is None for row in rows)
+    assert nameless > 0
+    assert found["invalid"] == nameless / 24
+    assert found["correct"] == sum(row["predicted"] == row["gold"] for row in rows)
+    assert run.records("eval")[0]["invalid"] == found["invalid"]
 
 
 def test_a_masked_model(scored: Scored) -> None:
