@@ -196,8 +196,9 @@ def _lines(run: RunSummary) -> list[tuple[str, object]]:
         ),
         ("time", format_duration(run.seconds)),
         ("attempts", run.attempts),
-        ("step", progress),
     ]
+    if run.total_steps != 0:
+        lines.append(("step", progress))
     for split, accuracy in run.accuracy.items():
         lines.append((split, f"{accuracy_text(accuracy)} (n = {format_count(accuracy.n)})"))
     if run.selection_accuracy is not None:

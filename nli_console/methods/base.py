@@ -180,6 +180,10 @@ class ModelLoader(Protocol):
         """The model with its language-model head; ``options`` go to ``from_pretrained``."""
         ...
 
+    def masked(self, **options: Any) -> "Module":
+        """The model with its masked-language-model head; ``options`` go to ``from_pretrained``."""
+        ...
+
 
 class Method(ABC):
     """One way to make a model solve NLI.
@@ -187,6 +191,7 @@ class Method(ABC):
     One stateless subclass per file of this package; the registry finds it there. ``position`` orders the
     methods in lists; ``reference`` is the paper; ``report_accuracy`` the figure of the report (0 to 1).
     ``task`` is the head with which the base model is loaded; ``quantises`` says that it is stored in 4 bits.
+    ``product`` is what a run leaves behind, ``None`` for nothing.
     ``trains``: whether there is anything to train; then ``Hyperparameters`` are
     :class:`TrainingHyperparameters`. A hyperparameter called ``template`` names the prompt template that the
     pairs are put into; without one the model reads plain pairs.
@@ -200,7 +205,7 @@ class Method(ABC):
     summary: ClassVar[str]
     reference: ClassVar[str]
     family: ClassVar[Family]
-    product: ClassVar[Product]
+    product: ClassVar[Product | None]
     Hyperparameters: ClassVar[type[Hyperparameters]]
     task: ClassVar["Task"] = "classifier"
     quantises: ClassVar[bool] = False

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from torch.nn import Module
 
-Task = Literal["classifier", "causal"]
+Task = Literal["classifier", "causal", "masked"]
 Shape = tuple[int, ...]
 
 SHIPPED: dict[str, str] = {

@@ -112,6 +112,10 @@ class RunLayout(_Folder):
         return self.path / "features"
 
     @property
+    def scored(self) -> Path:
+        return self.path / "scored"
+
+    @property
     def predictions(self) -> Path:
         return self.path / "predictions"
 

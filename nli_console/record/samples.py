@@ -136,7 +136,7 @@ def phase_of(record: Mapping[str, Any]) -> Phase:
         number(record.get("done")),
         number(record.get("total")),
         text(record.get("unit")),
-        text(record.get("detail")),
+        " · ".join(filter(None, (text(record.get("detail")), text(record.get("remark"))))),
         number(record.get("t")),
         whole(record.get("seq")),
     )

@@ -128,6 +128,9 @@ class Form:
         field = self.field(name)
         if name in _RUN_NAMES:
             chosen = self._chosen.get(self.method) if name in _PRESET_NAMES else None
+            if name == "model" and chosen is None and self._defaults.model.startswith("demo-"):
+                # There are two demo models, and each method works on one of them.
+                chosen = self.preset
             value = getattr(chosen, name, None)
             return field.format(getattr(self._defaults, name, field.default) if value is None else value)
         values = self.preset.hyperparameters

@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerBase, set_seed
 from transformers.utils import logging as transformers_logging
 
 from nli_console.data.prompts import PromptRenderer
-from nli_console.data.sample import Prepared, prepare
+from nli_console.data.sample import Prepared
 from nli_console.data.spec import Split
 from nli_console.errors import ConsoleError
 from nli_console.methods.base import Method, TrainingHyperparameters
@@ -38,6 +38,7 @@ from nli_console.worker.models import (
     usable_positions,
 )
 from nli_console.worker.prompted import Prompted, PromptTokeniser
+from nli_console.worker.reading import read_rows
 from nli_console.worker.scorer import Rows, Scorer
 from nli_console.worker.selection import Selection
 from nli_console.worker.tokenise import Tokeniser
@@ -201,14 +202,7 @@ class Job:
                 checkpoints.drop_resume_files(checkpoint.path)
 
     def _read(self) -> Prepared:
-        detail = f"reading {self._spec.data.name}"
-        self._recorder.phase("loading", detail=detail)
-
-        def progress(done: int, total: int, unit: str) -> None:
-            self._recorder.phase("loading", done, total, unit, detail)
-            self._stop.check()
-
-        return prepare(self._spec.data, self._spec.seed, progress=progress)
+        return read_rows(self._attempt, self._spec)
 
     def _tokeniser(
         self, tokenizer: PreTrainedTokenizerBase, max_length: int

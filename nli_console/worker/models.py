@@ -13,6 +13,7 @@ from transformers import (
     MODEL_FOR_MASKED_LM_MAPPING,
     AutoConfig,
     AutoModelForCausalLM,
+    AutoModelForMaskedLM,
     AutoModelForSequenceClassification,
     AutoTokenizer,
     PreTrainedConfig,
@@ -27,7 +28,11 @@ from nli_console.methods.padding import AUTO, choose_pad
 from nli_console.methods.shapes import ModelShapes, Task
 from nli_console.text import clean_line
 
-_AUTO: Any = {"classifier": AutoModelForSequenceClassification, "causal": AutoModelForCausalLM}
+_AUTO: Any = {
+    "classifier": AutoModelForSequenceClassification,
+    "causal": AutoModelForCausalLM,
+    "masked": AutoModelForMaskedLM,
+}
 
 _NO_LIMIT = 10**6
 """Tokenizers without a limit report a huge number."""
@@ -215,13 +220,25 @@ class ModelLoader:
         Raises:
             ConsoleError: the architecture is no language model, or the weights lack a part of it.
         """
-        model, info = self._load("causal", **options)
+        return self._with_own_head("causal", **options)
+
+    def masked(self, **options: Any) -> PreTrainedModel:
+        """``AutoModelForMaskedLM``; ``options`` go to its loader.
+
+        Raises:
+            ConsoleError: the architecture fills in no masks, or the weights lack a part of it.
+        """
+        return self._with_own_head("masked", **options)
+
+    def _with_own_head(self, task: Task, **options: Any) -> PreTrainedModel:
+        model, info = self._load(task, **options)
         self._check_body(model, info)
         head = {str(key) for key in info["missing_keys"]} - _tied(model)
         if head:
+            made = "write text" if task == "causal" else "fill in masks"
             raise ConsoleError(
                 f'model "{self._name}": its weights have no language-model head '
-                f"({clean_line(min(head), limit=80)} is missing); use a model that was made to write text"
+                f"({clean_line(min(head), limit=80)} is missing); use a model that was made to {made}"
             )
         return model
 
@@ -318,7 +335,11 @@ def _unusable(name: str, part: str, error: Exception, task: Task = "classifier")
             f'model "{name}": needs code of its own, which is never run; use a model that transformers knows'
         )
     if "Unrecognized configuration class" in text:
-        kind = "has no sequence classifier" if task == "classifier" else "is no language model"
+        kind = {
+            "classifier": "has no sequence classifier",
+            "causal": "is no language model",
+            "masked": "fills in no masks",
+        }[task]
         return ConsoleError(f'model "{name}": its architecture {kind} in this version of transformers')
     if "does not recognize this architecture" in text or "Unrecognized model" in text:
         return ConsoleError(

@@ -38,14 +38,25 @@ class Recorder:
         total: int | None = None,
         unit: str | None = None,
         detail: str | None = None,
+        remark: str | None = None,
     ) -> None:
-        """Record that ``phase`` began or got on. Progress of one phase is recorded at most twice a second."""
+        """Record that ``phase`` began or got on. Progress of one phase is recorded at most twice a second.
+
+        ``detail`` tells phases apart; ``remark`` changes as the phase gets on.
+        """
         now = time.monotonic()
         new = (phase, detail) != self._phase
         if not new and done != total and now - self._phase_reported < _PROGRESS_EVERY:
             return
         self._phase, self._phase_reported = (phase, detail), now
-        fields = {"phase": phase, "done": done, "total": total, "unit": unit, "detail": detail}
+        fields = {
+            "phase": phase,
+            "done": done,
+            "total": total,
+            "unit": unit,
+            "detail": detail,
+            "remark": remark,
+        }
         self._writer.write("phase", {key: value for key, value in fields.items() if value is not None})
 
     def progress(self, phase: str, unit: str, detail: str | None = None) -> Callable[[int, int | None], None]:

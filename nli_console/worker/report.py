@@ -1,6 +1,7 @@
 """What is kept of an evaluation: its record, its predictions, its figures, and what the guards make of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy
@@ -12,9 +13,17 @@ from nli_console.worker.evaluate import Scores, measure, write_predictions
 from nli_console.worker.metrics import NO_ANSWER
 from nli_console.worker.selection import Evaluation
 
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
 
 def report(
-    attempt: Attempt, split: str, examples: Sequence[Example], scores: Scores, *, seconds: float
+    attempt: Attempt,
+    split: str,
+    examples: Sequence[Example],
+    scores: Scores,
+    *,
+    seconds: float,
+    further: Mapping[str, Any] = _NOTHING,
 ) -> dict[str, Any]:
     """Report a split for good, with the weights that the run is known by.
 
@@ -23,6 +32,7 @@ def report(
 
     Args:
         seconds: that scoring took.
+        further: keys that the ``eval`` record and the accuracy have besides, such as ``raw``.
 
     Returns:
         What ``evaluation/<split>.json`` holds; the same scores give the same bytes.
@@ -36,8 +46,8 @@ def report(
     measured = {"v": 1, "split": split, "step": step, "labels": list(LABELS), **measure(scores, examples)}
     ensure_private_dir(layout.evaluation)
     write_json(layout.evaluation / f"{split}.json", measured)
-    evaluation = _record(attempt, split, measured, step, figures.epoch, seconds, "final")
-    figures.accuracy[split] = evaluation.summary()
+    evaluation = _record(attempt, split, measured, step, figures.epoch, seconds, "final", further)
+    figures.accuracy[split] = {**evaluation.summary(), **further}
     _judge(attempt, split, scores, step, final=True)
     attempt.guards.reported(
         split,
@@ -77,11 +87,12 @@ def _record(
     epoch: float,
     seconds: float,
     purpose: str,
+    further: Mapping[str, Any] = _NOTHING,
 ) -> Evaluation:
     attempt.figures.eval_seconds += seconds
     found = {name: measured[name] for name in ("accuracy", "low", "high", "n", "correct", "loss")}
     attempt.recorder.evaluation(
-        step=step, epoch=epoch, split=split, **found, seconds=seconds, purpose=purpose
+        step=step, epoch=epoch, split=split, **found, **further, seconds=seconds, purpose=purpose
     )
     return Evaluation(step=step, **found)
 

@@ -5,12 +5,13 @@ import gc
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from nli_console.errors import ConsoleError
 from nli_console.methods import registry
 from nli_console.methods.base import TrainingHyperparameters
+from nli_console.methods.prompting import ScoringHyperparameters
 from nli_console.record.evidence import read_final
 from nli_console.record.files import write_json
 from nli_console.record.layout import AttemptLayout, RunLayout
@@ -24,9 +25,6 @@ from nli_console.worker.figures import Figures
 from nli_console.worker.guards import Guards
 from nli_console.worker.recorder import Recorder
 from nli_console.worker.stop import StopFlag, Stopped
-
-if TYPE_CHECKING:
-    from nli_console.worker.job import Job
 
 _RESERVE = ".reserve"
 _RESERVE_BYTES = 64 * 1024
@@ -43,13 +41,13 @@ def run(run_dir: Path, attempt: int, stop: StopFlag) -> int:
     place = layout.attempt(attempt)
     figures = Figures()
     recorder: Recorder | None = None
-    job: Job | None = None
+    clean_up: Callable[[], None] | None = None
     completed = stopped = False
     reason: Reason | None = None
     try:
         _reserve(place)
         recorder = Recorder(place)
-        job, early = _work(Attempt(layout, attempt, recorder, figures, stop, Guards(recorder, stop)))
+        clean_up, early = _work(Attempt(layout, attempt, recorder, figures, stop, Guards(recorder, stop)))
         completed, reason = True, early
     except Stopped:
         stopped, reason = True, stop.reason
@@ -67,13 +65,14 @@ def run(run_dir: Path, attempt: int, stop: StopFlag) -> int:
         completed=completed, stopped=stopped, reason=reason, seconds=time.monotonic() - started
     )
     write_json(place.final, final)
-    if completed and job is not None:
+    if completed and clean_up is not None:
         with contextlib.suppress(OSError):
-            job.clean_up()
+            clean_up()
     return 0 if completed or stopped else 1
 
 
-def _work(attempt: Attempt) -> "tuple[Job, Reason | None]":
+def _work(attempt: Attempt) -> tuple[Callable[[], None] | None, Reason | None]:
+    """What is to be done once final.json is written, and why training ended early."""
     layout, recorder, stop = attempt.layout, attempt.recorder, attempt.stop
     spec = load_spec(layout)
     attempt.guards.stop_on = frozenset(spec.guards.stop_on) - _heeded(attempt)
@@ -87,13 +86,17 @@ def _work(attempt: Attempt) -> "tuple[Job, Reason | None]":
     stop.check()
     recorder.phase("loading", detail="importing torch")
     from nli_console.worker.job import Job
+    from nli_console.worker.scoring_job import ScoringJob
 
     # The libraries' million objects live as long as the process: the collector need not look at them.
     gc.freeze()
     stop.check()
+    if isinstance(hyperparameters, ScoringHyperparameters):
+        ScoringJob(attempt, spec, method, hyperparameters, folder).run()
+        return None, None
     assert isinstance(hyperparameters, TrainingHyperparameters)
     job = Job(attempt, spec, method, hyperparameters, folder)
-    return job, job.run()
+    return job.clean_up, job.run()
 
 
 def _heeded(attempt: Attempt) -> set[str]:

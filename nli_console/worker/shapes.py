@@ -1,16 +1,28 @@
-"""``python -m nli_console.worker shapes MODEL CACHE_DIR [classifier|causal]``: shapes without weights."""
+"""``python -m nli_console.worker shapes MODEL CACHE_DIR [TASK]``: shapes without weights."""
 
 import json
 import os
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
+    AutoModelForSequenceClassification,
+)
 
 from nli_console.data.spec import LABELS
 from nli_console.methods.shapes import ModelShapes, Task, cache_path, find_config
+
+_AUTO: dict[Task, Any] = {
+    "classifier": AutoModelForSequenceClassification,
+    "causal": AutoModelForCausalLM,
+    "masked": AutoModelForMaskedLM,
+}
 
 
 def compute(model: str, task: Task = "classifier") -> ModelShapes:
@@ -20,15 +32,15 @@ def compute(model: str, task: Task = "classifier") -> ModelShapes:
         OSError, ValueError: there is no such model, or its configuration is of no known architecture.
     """
     config = AutoConfig.from_pretrained(model, num_labels=len(LABELS), trust_remote_code=False)
-    auto = AutoModelForSequenceClassification if task == "classifier" else AutoModelForCausalLM
     with torch.device("meta"):
-        return ModelShapes.of(auto.from_config(config), Path(model).name)
+        return ModelShapes.of(_AUTO[task].from_config(config), Path(model).name)
 
 
 def main(arguments: list[str]) -> int:
     """Fill the cache; 0 when :func:`nli_console.methods.shapes.load` will find the shapes from now on."""
     model, cache_dir = arguments[0], Path(arguments[1])
-    task: Task = "causal" if arguments[2:] == ["causal"] else "classifier"
+    default: Task = "classifier"
+    task = next((known for known in _AUTO if arguments[2:] == [known]), default)
     try:
         shapes = compute(model, task)
         config = find_config(model)

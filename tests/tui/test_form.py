@@ -24,6 +24,15 @@ def test_the_demo_preset_follows_a_demo_model(form):
     assert form.text("max_length") == "64"
 
 
+def test_the_demo_model_follows_the_method():
+    form = Form(Settings(defaults=Defaults(method="lora", model="demo-encoder", data="demo")))
+    form.method = "icl"
+    assert form.text("model") == "demo-decoder"
+    assert form.changes() == []
+    form.method = "lora"
+    assert form.text("model") == "demo-encoder"
+
+
 def test_a_changed_field_shows_what_the_preset_has(form):
     form.edit("learning_rate", "1e-4")
     look = form.look("learning_rate", form.problems())

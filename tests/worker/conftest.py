@@ -128,8 +128,9 @@ def stop_when(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[str, dict[
             total: int | None = None,
             unit: str | None = None,
             detail: str | None = None,
+            remark: str | None = None,
         ) -> None:
-            phase(self, name, done, total, unit, detail)
+            phase(self, name, done, total, unit, detail, remark)
             fields = {"phase": name, "done": done, "total": total, "detail": detail}
             stop.requested |= fits("phase", fields)
 

@@ -89,7 +89,8 @@ class LaunchForm(Vertical):
     def show_method(self) -> None:
         """Bring the current method's rows to the front; they are made once, so that nothing typed is lost."""
         method = self.form.current
-        kind = f"  on {_article(method.family)}, makes {_article(method.product)}"
+        makes = "trains nothing" if method.product is None else f"makes {_article(method.product)}"
+        kind = f"  on {_article(method.family)}, {makes}"
         self.query_one("#form-title", Static).update(
             Content.assemble(method.title, (kind, "not bold $muted"))
         )

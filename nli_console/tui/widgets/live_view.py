@@ -26,6 +26,7 @@ _CHART_ROWS = 7
 _LOG_ROWS = 5
 _ROWS_FOR_BOTH = 14
 _BROKEN = (State.FAILED, State.LOST, State.ORPHANED)
+_NO_STEP = "no training step yet"
 _NO_VALUES = Buckets()
 
 
@@ -94,9 +95,7 @@ class LiveView(Vertical):
         yield Lines(id="live-header")
         yield PageBar()
         with Overview(id="overview"):
-            loss = LineChart(
-                "loss", symbols=chart, smoothing=self.smoothing, empty="no training step yet", id="loss"
-            )
+            loss = LineChart("loss", symbols=chart, smoothing=self.smoothing, empty=_NO_STEP, id="loss")
             loss.mark_title = "evaluation"
             yield loss
             yield LineChart("accuracy", symbols=chart, percent=True, empty="no evaluation yet", id="accuracy")
@@ -151,6 +150,7 @@ class LiveView(Vertical):
         evaluated = [held for held in view.evaluations if held.purpose != "final" or not live]
         marks = [Mark(held.step, held.loss) for held in evaluated if held.loss is not None]
         loss = self.query_one("#loss", LineChart)
+        loss.empty = "this method trains nothing" if view.total_steps == 0 else _NO_STEP
         loss.show(view.loss, marks=marks, total_steps=view.total_steps, live=live, another=another)
         accuracy = self.query_one("#accuracy", LineChart)
         if accuracy.display:
