@@ -15,6 +15,8 @@ from nli_console.settings_file import read_settings_file
 from nli_console.text import clean_line
 
 FILE_NAME = "settings.toml"
+DEFAULT_CACHE = Path("~/.cache/nli-console")
+"""Stands for ``$XDG_CACHE_HOME/nli-console`` where that variable is set."""
 
 
 class _Table(BaseModel):
@@ -128,9 +130,9 @@ class Settings(_Table):
         default=Path("runs"), strict=False, description="relative to the settings file that names it"
     )
     cache_dir: Path = Field(
-        default=Path("~/.cache/nli-console"),
+        default=DEFAULT_CACHE,
         strict=False,
-        description="tokenised data, the demo corpus, module shapes",
+        description="tokenised data, the demo corpus, module shapes; the default follows $XDG_CACHE_HOME",
     )
     defaults: Defaults = Defaults()
     models: dict[str, str] = Field(default_factory=dict, description="short name → hub id or folder")
@@ -189,7 +191,10 @@ def load_settings(
         if runs_dir is None
         else absolute_path(runs_dir, here, "--runs-dir")
     )
-    cache = absolute_path(values.cache_dir, base, f"{prefix}cache_dir")
+    wanted = values.cache_dir
+    if wanted == DEFAULT_CACHE and os.environ.get("XDG_CACHE_HOME"):
+        wanted = Path(os.environ["XDG_CACHE_HOME"]) / DEFAULT_CACHE.name
+    cache = absolute_path(wanted, base, f"{prefix}cache_dir")
     values = values.model_copy(update={"runs_dir": runs, "cache_dir": cache})
     notice = None
     if path is None:

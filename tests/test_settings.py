@@ -165,6 +165,14 @@ def keys_in(table: dict[str, object], prefix: str = "") -> set[str]:
     return keys
 
 
+def test_the_default_cache_follows_the_environment_and_a_named_one_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    assert load_settings(cwd=tmp_path).cache_dir == tmp_path / "caches" / "nli-console"
+    assert load_settings(write(tmp_path, 'cache_dir = "mine"')).cache_dir == tmp_path / "mine"
+
+
 def test_the_shipped_file_has_every_key_and_loads_to_the_defaults(tmp_path: Path) -> None:
     import tomllib
 

@@ -25,6 +25,7 @@ from nli_console.record.summary import headline_split, summarise
 from nli_console.supervisor.reap import record_ends
 from nli_console.text import (
     UNKNOWN,
+    clean_line,
     format_accuracy,
     format_bytes,
     format_count,
@@ -53,6 +54,9 @@ def list_runs(
     context: Ctx,
 ) -> None:
     """List the runs, newest first; runs that were launched together are one line."""
+    if context.runs_dir.exists() and not context.runs_dir.is_dir():
+        name = clean_line(context.runs_dir)
+        raise ConsoleError(f"runs_dir {name}: not a folder; name another one with --runs-dir")
     store = Store(context.runs_dir)
     record_ends(store.refresh().added)
     runs = [

@@ -82,7 +82,7 @@ _COMMON: dict[str, tuple[Any, str]] = {
         "experiment trackers to report to as well, where installed: tensorboard, trackio, wandb, mlflow, "
         "or none; separated by commas (default: the settings')",
     ),
-    "detach": (bool, "return as soon as the run has started"),
+    "detach": (bool, "return as soon as the run is launched"),
     "watch": (bool, "show its progress (the default); Ctrl-C detaches, twice within 3 s stops"),
     "dry_run": (bool, "check everything, show what would run, and start nothing"),
     "json": (
@@ -121,7 +121,7 @@ def start(method: Method, given: Mapping[str, Any], options: RunOptions, context
         code = 0
         if not options.json:
             runs = "" if found.group is None else f" with {len(seeds)} runs"
-            say(f"{found.id} has started{runs}. Watch it: nli-console watch {found.id}")
+            say(f"{found.id} is launched{runs}. Watch it: nli-console watch {found.id}")
     else:
         code = follow(found, owner=True, quiet=options.json)
     if options.json:

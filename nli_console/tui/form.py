@@ -187,8 +187,12 @@ class Form:
             return True
 
     def changes(self) -> list[str]:
-        """Names of the hyperparameters that differ from the preset."""
-        return [field.name for field in self.hyperparameter_fields() if self.changed(field.name)]
+        """Names of the fields that carry the mark of a difference from the preset."""
+        return [
+            field.name
+            for field in (*RUN_FIELDS, *self.hyperparameter_fields())
+            if self.look(field.name, {}).differs_from is not None
+        ]
 
     def problems(self) -> dict[str, str]:
         """What is wrong, by field: unreadable values first, then conflicts between values, then refusals."""

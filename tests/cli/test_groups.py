@@ -57,7 +57,7 @@ def test_a_detached_group_is_stopped_and_resumed_as_one(place):
     result = place.call("run", "lora", "--seeds", "1,2", "--detach")
     assert result.code == 0
     group = load_spec(place.runs[0]).group
-    assert f"{group} has started with 2 runs. Watch it: nli-console watch {group}" in result.out
+    assert f"{group} is launched with 2 runs. Watch it: nli-console watch {group}" in result.out
     stopped = place.call("stop", group)
     assert stopped.code == 0
     assert all(layout.id in stopped.out for layout in place.runs)

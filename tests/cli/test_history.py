@@ -11,6 +11,14 @@ def test_an_empty_history_names_the_next_step(place):
     assert place.call("list", "--json").json == []
 
 
+def test_a_history_that_is_a_file_is_no_empty_history(place):
+    place.runs_dir.parent.mkdir(parents=True, exist_ok=True)
+    place.runs_dir.write_text("")
+    result = place.call("list")
+    assert result.code == 2
+    assert "not a folder" in result.err
+
+
 def test_list_shows_newest_first_and_filters(place):
     old = make_run(place.runs_dir, "failed", steps=40, run_id="20260101-000000-full-x-0001", method="full")
     new = make_run(

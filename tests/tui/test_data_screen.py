@@ -214,6 +214,7 @@ async def test_a_path_with_a_column_map_and_one_that_is_typed(
         field.value = str(typed)
         await pilot.press("enter")
         await until(pilot, lambda: "hypothesis 7" in example(screen))
+        assert screen.query_one("#figures").has_focus
 
 
 async def test_what_cannot_be_read_is_said_and_can_be_read_again(

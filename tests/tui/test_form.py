@@ -39,6 +39,13 @@ def test_a_changed_field_shows_what_the_preset_has(form):
     assert (look.text, look.problem, look.differs_from) == ("1e-4", None, "3e-4")
 
 
+def test_every_marked_field_is_counted(form):
+    form.edit("fraction", "0.1")
+    form.edit("lora_r", "16")
+    form.edit("seed", "7")
+    assert form.changes() == ["fraction", "lora_r"]
+
+
 def test_another_spelling_of_the_same_value_is_no_change(form):
     form.edit("learning_rate", "0.0003")
     assert form.changes() == []

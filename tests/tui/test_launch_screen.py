@@ -148,6 +148,16 @@ async def test_a_preset_is_chosen_from_a_list_that_can_be_filtered(console):
         assert row(app, "fraction").editor.value == "0.1"
 
 
+async def test_a_name_that_is_typed_goes_before_a_sentence_that_holds_it(console):
+    app = console()
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        await until(pilot, lambda: len(row(app, "preset").editor.choices) > 1)
+        await pilot.press("f4")
+        await until(pilot, lambda: isinstance(app.screen, Picker))
+        await pilot.press(*"rec", "enter")  # the paper's preset speaks of a recipe
+        await until(pilot, lambda: app.screen.form.preset.name == "recommended/lora")
+
+
 async def test_the_form_is_saved_as_a_preset_and_offered_at_once(console):
     app = console()
     async with app.run_test(size=SIZE, notifications=True) as pilot:

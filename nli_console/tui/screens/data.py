@@ -136,7 +136,8 @@ class DataScreen(ConsoleScreen):
     @on(TextInput.Submitted, "#path")
     def _named(self, event: TextInput.Submitted) -> None:
         if event.value.strip():
-            self._open_and_turn(event.value.strip())
+            self.open(event.value.strip())
+            self._turn_to("figures")
 
     def _open_and_turn(self, name: str) -> None:
         self.open(name)

@@ -32,6 +32,10 @@ class Choosable:
     detail: str = ""
     lead: str = ""
 
+    def named(self, words: list[str]) -> bool:
+        """Whether the label alone holds every word."""
+        return all(word in self.label.casefold() for word in words)
+
     def matches(self, words: list[str]) -> bool:
         text = f"{self.lead} {self.label} {self.detail}".casefold()
         return all(word in text for word in words)
@@ -83,6 +87,8 @@ class Picker(ConsoleModal[str]):
     def _fill(self, query: str) -> None:
         words = query.casefold().split()
         shown = [(index, row) for index, row in enumerate(self._rows) if row.matches(words)]
+        # Who types a name means it, whatever sentence holds the same letters.
+        shown.sort(key=lambda found: not found[1].named(words))
         options = self.query_one(OptionList)
         options.clear_options()
         options.add_options([Option(self._line(row), id=str(index)) for index, row in shown])
@@ -90,7 +96,7 @@ class Picker(ConsoleModal[str]):
             options.add_option(Option(Content.styled("nothing matches", "$muted"), disabled=True))
             return
         values = [row.value for _, row in shown]
-        options.highlighted = values.index(self._current) if self._current in values else 0
+        options.highlighted = values.index(self._current) if not words and self._current in values else 0
 
     def _line(self, row: Choosable) -> Content:
         return Content.assemble(
