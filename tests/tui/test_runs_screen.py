@@ -304,7 +304,7 @@ async def test_a_group_is_opened_renamed_and_deleted_as_one(root: Path) -> None:
         screen = await shown(pilot, runs[0])
         await until(pilot, lambda: screen.table.select("g-1"))
         screen.table.fold(False)
-        await until(pilot, lambda: "2 of 2 finished" in screen_text(app))
+        await until(pilot, lambda: "std deviation, 2 of 2 finished" in screen_text(app))
         await pilot.press("o")
         await until(pilot, lambda: "└ seed 2" in screen_text(app))
         await pilot.press("n", *["backspace"] * 3, *"new", "enter")

@@ -158,7 +158,7 @@ class RunsScreen(ConsoleScreen):
             spans.append(("  reading the rest", "state-starting"))
         spans.append((f"  by {BY_KEY[table.sort_key].title} {table.arrow}", "muted"))
         if isinstance(table.row, Group):
-            spread = f"{self.shell.symbols.minus_plus} standard deviation, " if table.row.headline else ""
+            spread = f"{self.shell.symbols.minus_plus} std deviation, " if table.row.headline else ""
             spans.append((f"  {spread}{table.row.state_summary}", "muted"))
         self.query_one("#history-status", Lines).show([spans])
 
