@@ -51,7 +51,9 @@ class ScrollLines(Painted, ScrollView, can_focus=True):
             self.call_after_refresh(self._to_end)
 
     def _to_end(self) -> None:
-        self.scroll_to(y=self.max_scroll_y, animate=False)
+        # A key may have scrolled away, or begun to, since this was asked for.
+        if self._at_end and self.scroll_target_y == self.scroll_y:
+            self.scroll_to(y=self.max_scroll_y, animate=False)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
