@@ -40,7 +40,7 @@ def main(arguments: list[str]) -> int:
     """Fill the cache; 0 when :func:`nli_console.methods.shapes.load` will find the shapes from now on."""
     model, cache_dir = arguments[0], Path(arguments[1])
     default: Task = "classifier"
-    task = next((known for known in _AUTO if arguments[2:] == [known]), default)
+    task: Task = next((known for known in _AUTO if arguments[2:] == [known]), default)
     try:
         shapes = compute(model, task)
         config = find_config(model)

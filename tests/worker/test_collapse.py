@@ -15,8 +15,9 @@ from transformers.modeling_outputs import SequenceClassifierOutputWithPast
 
 from nli_console.data.spec import LABELS
 from nli_console.methods import registry
+from nli_console.methods.base import hyperparameter
 from nli_console.methods.checks import CheckContext, read_tokenizer, run_checks
-from nli_console.methods.full import Full
+from nli_console.methods.full import Full, FullHyperparameters
 from nli_console.settings import Guards
 from tests.worker import tiny
 from tests.worker.conftest import Run
@@ -35,8 +36,16 @@ def before_the_first_pad(self: Any, input_ids: torch.Tensor, attention_mask: tor
     )
 
 
+class CollapsedHyperparameters(FullHyperparameters):
+    """Pads with what ends every turn, as the report did; left to itself, a run would take another token."""
+
+    pad_token: str = hyperparameter(END_OF_TURN, "token that fills short rows", group="input")
+
+
 class Collapsed(Full):
     """Trains a head that reads the wrong token."""
+
+    Hyperparameters = CollapsedHyperparameters
 
     name = "collapsed"
     family = "decoder"
@@ -96,7 +105,7 @@ def active(run: Run) -> set[str]:
 
 def test_the_check_warns_before_the_launch(chat_model: Path) -> None:
     context = CheckContext(
-        method=Collapsed(), hyperparameters=Full.Hyperparameters(), tokenizer=read_tokenizer(chat_model)
+        method=Collapsed(), hyperparameters=CollapsedHyperparameters(), tokenizer=read_tokenizer(chat_model)
     )
     (finding,) = [finding for finding in run_checks(context) if finding.id == "pad_in_prompts"]
     assert END_OF_TURN in finding.message
