@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 if TYPE_CHECKING:
     from torch.nn import Module
 
-    from nli_console.methods.shapes import ModelShapes
+    from nli_console.methods.shapes import ModelShapes, Task
 
 Family = Literal["encoder", "decoder"]
 Product = Literal["model", "adapter"]
@@ -171,7 +171,9 @@ class Method(ABC):
     """One way to make a model solve NLI.
 
     One stateless subclass per file of this package; the registry finds it there. ``position`` orders the
-    methods in lists; ``reference`` is the paper; ``report_accuracy`` the figure of the report (0 to 1).
+    methods in lists; ``reference`` is the paper; ``report_accuracy`` the figure of the report (0 to 1), and
+    ``published_accuracy`` the best on validation_matched that is published for the model of the presets, by
+    ``published_source``. ``task`` is the head with which the base model is loaded.
     ``on_features``: nothing below the added layers is trained, so the worker runs the encoder once over every
     row and trains the rest on what came out.
     """
@@ -184,7 +186,10 @@ class Method(ABC):
     family: ClassVar[Family]
     product: ClassVar[Product]
     Hyperparameters: ClassVar[type[TrainingHyperparameters]]
+    task: ClassVar["Task"] = "classifier"
     report_accuracy: ClassVar[float | None] = None
+    published_accuracy: ClassVar[float | None] = None
+    published_source: ClassVar[str] = ""
     on_features: ClassVar[bool] = False
 
     @abstractmethod
