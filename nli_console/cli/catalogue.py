@@ -6,38 +6,24 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from nli_console.cli.context import Context, Ctx
+from nli_console.cli.context import Ctx
 from nli_console.cli.options import Json
 from nli_console.cli.output import note, pairs, say, say_json, table
-from nli_console.errors import ConsoleError
-from nli_console.methods import presets, registry, shapes
+from nli_console.methods import overview, presets, registry
 from nli_console.methods.base import Method
 from nli_console.methods.fields import describe, require
 from nli_console.methods.presets import Preset
-from nli_console.text import format_accuracy, format_count
-
-REFERENCE_MODEL = "roberta-large"
 
 
 def methods(*, json: Json = False, context: Ctx) -> None:
-    """List the methods: what each trains, and how many parameters of roberta-large that is."""
-    every = registry.methods().values()
-    counted = {method.name: _reference_count(method, context) for method in every}
+    """List the methods: how many parameters each trains, what was reached with it, and where to start."""
+    rows = overview.overview(context.settings.cache_dir)
     if json:
-        say_json([_method_json(method, counted[method.name]) for method in every])
+        say_json([row.to_json() | {"hyperparameters": _fields(row.method)} for row in rows])
         return
-    rows = [
-        (
-            method.name,
-            method.title,
-            format_count(counted[method.name]),
-            format_accuracy(method.report_accuracy),
-            method.summary,
-        )
-        for method in every
-    ]
-    header = ("METHOD", "TITLE", f"TRAINABLE ({REFERENCE_MODEL})", "REPORT", "WHAT IT DOES")
-    say(table(header, rows, right=(2, 3)))
+    say(table(overview.HEADER, map(overview.cells, rows), right=overview.RIGHT))
+    say()
+    say(pairs((row.method.name, row.method.summary) for row in rows))
     say("\nOptions of a method: nli-console run METHOD --help")
 
 
@@ -98,27 +84,5 @@ def _preset_pairs(preset: Preset) -> list[tuple[str, object]]:
     return [(key, value) for key, value in items if value not in (None, "")]
 
 
-def _reference_count(method: Method, context: Context) -> int | None:
-    """Trainable parameters of the recommended preset on the reference model; ``None`` if for another."""
-    try:
-        preset = presets.load(f"recommended/{method.name}", method.name)
-        found = shapes.load(preset.model or REFERENCE_MODEL, context.settings.cache_dir)
-        if found is None or preset.model != REFERENCE_MODEL:
-            return None
-        return method.count(found, require(method.Hyperparameters, preset.hyperparameters)).trainable
-    except ConsoleError:
-        return None
-
-
-def _method_json(method: Method, trainable: int | None) -> dict[str, Any]:
-    return {
-        "name": method.name,
-        "title": method.title,
-        "summary": method.summary,
-        "family": method.family,
-        "product": method.product,
-        "reference": method.reference,
-        "report_accuracy": method.report_accuracy,
-        "trainable_parameters": {REFERENCE_MODEL: trainable},
-        "hyperparameters": [dataclasses.asdict(field) for field in describe(method.Hyperparameters)],
-    }
+def _fields(method: Method) -> list[dict[str, Any]]:
+    return [dataclasses.asdict(field) for field in describe(method.Hyperparameters)]

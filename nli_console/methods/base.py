@@ -189,7 +189,9 @@ class Method(ABC):
     """One way to make a model solve NLI.
 
     One stateless subclass per file of this package; the registry finds it there. ``position`` orders the
-    methods in lists; ``reference`` is the paper; ``report_accuracy`` the figure of the report (0 to 1).
+    methods in lists; ``reference`` is the paper; ``report_accuracy`` the figure of the report (0 to 1), and
+    ``published_accuracy`` the best on validation_matched that is published for the model of the presets, by
+    ``published_source``.
     ``task`` is the head with which the base model is loaded; ``quantises`` says that it is stored in 4 bits.
     ``product`` is what a run leaves behind, ``None`` for nothing.
     ``trains``: whether there is anything to train; then ``Hyperparameters`` are
@@ -211,6 +213,8 @@ class Method(ABC):
     quantises: ClassVar[bool] = False
     trains: ClassVar[bool] = True
     report_accuracy: ClassVar[float | None] = None
+    published_accuracy: ClassVar[float | None] = None
+    published_source: ClassVar[str] = ""
     on_features: ClassVar[bool] = False
 
     @property

@@ -39,6 +39,8 @@ class Full(Method):
     product = "model"
     Hyperparameters = FullHyperparameters
     report_accuracy = 0.8818
+    published_accuracy = 0.902
+    published_source = "Liu et al. 2019, arXiv 1907.11692"
 
     def build(self, loader: ModelLoader, hyperparameters: FullHyperparameters) -> "Module":
         import torch

@@ -73,6 +73,8 @@ class Lora(Method):
     product = "adapter"
     Hyperparameters = LoraHyperparameters
     report_accuracy = 0.84
+    published_accuracy = 0.906
+    published_source = "Hu et al. 2021, arXiv 2106.09685, table 2"
 
     def build(self, loader: ModelLoader, hyperparameters: LoraHyperparameters) -> "Module":
         import torch

@@ -70,6 +70,8 @@ class PTuning(Method):
     product = "adapter"
     Hyperparameters = PTuningHyperparameters
     report_accuracy = 0.4679
+    published_accuracy = 0.802
+    published_source = "Ding et al. 2023, Nature Machine Intelligence 5, 220"
 
     def build(self, loader: ModelLoader, hyperparameters: PTuningHyperparameters) -> "Module":
         import torch

@@ -27,6 +27,17 @@ _FOLDER = Path(__file__).parent
 _USER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
+class ReportFigures(BaseModel):
+    """What the report says of a recipe: accuracy (0 to 1) on ``rows`` rows, seconds, trained parameters."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    accuracy: float = Field(ge=0, le=1)
+    rows: int = Field(gt=0)
+    seconds: float | None = Field(None, gt=0)
+    trainable_parameters: int | None = Field(None, ge=0)
+
+
 class Preset(BaseModel):
     """One preset. ``None`` where it leaves the choice open; ``hyperparameters`` may be a part of all."""
 
@@ -39,7 +50,13 @@ class Preset(BaseModel):
     model: str | None = None
     data: str | None = None
     fraction: float | None = Field(None, gt=0, le=1)
+    report: ReportFigures | None = None
     hyperparameters: dict[str, Any] = {}
+
+    @property
+    def family(self) -> str:
+        """``paper``, ``recommended`` or ``demo``; empty for the user's own."""
+        return self.name.partition("/")[0] if self.shipped else ""
 
     @property
     def shipped(self) -> bool:
