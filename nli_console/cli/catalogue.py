@@ -16,11 +16,12 @@ from nli_console.methods.fields import describe, require
 from nli_console.methods.presets import Preset
 from nli_console.text import format_accuracy, format_count
 
-REFERENCE_MODEL = "roberta-large"
+REFERENCE_MODELS = ("roberta-large", "meta-llama/Meta-Llama-3-8B-Instruct")
+"""Models whose architecture comes along, so that parameters are counted without a network."""
 
 
 def methods(*, json: Json = False, context: Ctx) -> None:
-    """List the methods: what each trains, and how many parameters of roberta-large that is."""
+    """List the methods: what each trains, and how many parameters of roberta-large or Llama-3-8B that is."""
     every = registry.methods().values()
     counted = {method.name: _reference_count(method, context) for method in every}
     if json:
@@ -30,14 +31,16 @@ def methods(*, json: Json = False, context: Ctx) -> None:
         (
             method.name,
             method.title,
-            format_count(counted[method.name]),
+            format_count(trainable),
+            (model or "").rpartition("/")[2],
             format_accuracy(method.report_accuracy),
             method.summary,
         )
         for method in every
+        for model, trainable in [counted[method.name]]
     ]
-    header = ("METHOD", "TITLE", f"TRAINABLE ({REFERENCE_MODEL})", "REPORT", "WHAT IT DOES")
-    say(table(header, rows, right=(2, 3)))
+    header = ("METHOD", "TITLE", "TRAINABLE", "OF", "REPORT", "WHAT IT DOES")
+    say(table(header, rows, right=(2, 4)))
     say("\nOptions of a method: nli-console run METHOD --help")
 
 
@@ -98,19 +101,23 @@ def _preset_pairs(preset: Preset) -> list[tuple[str, object]]:
     return [(key, value) for key, value in items if value not in (None, "")]
 
 
-def _reference_count(method: Method, context: Context) -> int | None:
-    """Trainable parameters of the recommended preset on the reference model; ``None`` if for another."""
+def _reference_count(method: Method, context: Context) -> tuple[str | None, int | None]:
+    """The recommended preset's model and how much of it is trained; ``None`` where that is not known."""
     try:
         preset = presets.load(f"recommended/{method.name}", method.name)
-        found = shapes.load(preset.model or REFERENCE_MODEL, context.settings.cache_dir)
-        if found is None or preset.model != REFERENCE_MODEL:
-            return None
-        return method.count(found, require(method.Hyperparameters, preset.hyperparameters)).trainable
+        if preset.model not in REFERENCE_MODELS:
+            return None, None
+        found = shapes.load(preset.model, context.settings.cache_dir, method.task)
+        if found is None:
+            return None, None
+        values = require(method.Hyperparameters, preset.hyperparameters)
+        return preset.model, method.count(found, values).trainable
     except ConsoleError:
-        return None
+        return None, None
 
 
-def _method_json(method: Method, trainable: int | None) -> dict[str, Any]:
+def _method_json(method: Method, counted: tuple[str | None, int | None]) -> dict[str, Any]:
+    model, trainable = counted
     return {
         "name": method.name,
         "title": method.title,
@@ -119,6 +126,6 @@ def _method_json(method: Method, trainable: int | None) -> dict[str, Any]:
         "product": method.product,
         "reference": method.reference,
         "report_accuracy": method.report_accuracy,
-        "trainable_parameters": {REFERENCE_MODEL: trainable},
+        "trainable_parameters": {} if model is None else {model: trainable},
         "hyperparameters": [dataclasses.asdict(field) for field in describe(method.Hyperparameters)],
     }
