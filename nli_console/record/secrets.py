@@ -72,7 +72,8 @@ def scrub_arguments(arguments: list[str]) -> list[str]:
     hidden: list[str] = []
     for argument in arguments:
         previous = hidden[-1] if hidden else ""
-        if re.fullmatch(r"--?[\w-]*(?:token|key|secret|password)", previous, re.IGNORECASE):
+        # A pad token is a word of a vocabulary.
+        if re.fullmatch(r"--?(?!pad-token)[\w-]*(?:token|key|secret|password)", previous, re.IGNORECASE):
             hidden.append(HIDDEN)
         else:
             hidden.append(scrub(argument))

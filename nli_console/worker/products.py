@@ -1,5 +1,6 @@
 """What a run leaves behind: the model or an adapter, as safetensors, with tokenizer and label names."""
 
+import copy
 import os
 import shutil
 from pathlib import Path
@@ -36,7 +37,11 @@ def save(
         model.eval()
         model.save_pretrained(temporary)
         if hasattr(model, "peft_config"):
-            model.config.save_pretrained(temporary)
+            config = copy.deepcopy(model.config)
+            # With it the library would take the base model's files for 4-bit ones.
+            if hasattr(config, "quantization_config"):
+                del config.quantization_config
+            config.save_pretrained(temporary)
         tokenizer.save_pretrained(temporary)
         if prompt is not None:
             write_json(temporary / prompt_record.FILE_NAME, prompt)

@@ -3,12 +3,16 @@
 from nli_console.methods import presets
 
 
-def test_methods_tells_the_trainable_parameters_of_roberta_large(place):
+def test_methods_tells_the_trainable_parameters_of_the_models_of_the_report(place):
     text = place.call("methods").out
     assert "355,362,819" in text
     assert "1,839,107" in text
+    assert "41,943,040" in text
+    assert "41,955,328" in text
     record = {method["name"]: method for method in place.call("methods", "--json").json}
     assert record["full"]["trainable_parameters"] == {"roberta-large": 355_362_819}
+    llama = "meta-llama/Meta-Llama-3-8B-Instruct"
+    assert record["qlora_classifier"]["trainable_parameters"] == {llama: 41_955_328}
     fields = {field["name"]: field for field in record["lora"]["hyperparameters"]}
     assert (fields["lora_r"]["minimum"], fields["lora_r"]["maximum"]) == (1, 1024)
 

@@ -58,6 +58,11 @@ def test_a_token_that_stands_alone_behind_its_option_is_hidden() -> None:
     ]
 
 
+def test_a_pad_token_is_no_secret() -> None:
+    command = ["run", "qlora_sft", "--pad-token", "<|reserved_special_token_0|>"]
+    assert scrub_arguments(command) == command
+
+
 def test_the_end_of_a_log_is_clean_scrubbed_and_folded(tmp_path: Path) -> None:
     path = tmp_path / "console.log"
     path.write_bytes(

@@ -11,6 +11,7 @@ import pytest
 
 from nli_console.data.spec import DataSpec
 from nli_console.methods import registry
+from nli_console.record.compose import template_of
 from nli_console.record.layout import RunLayout
 from nli_console.record.spec import RunSpec
 from nli_console.record.spec_io import submit
@@ -19,6 +20,7 @@ from nli_console.worker.recorder import Recorder
 from nli_console.worker.run import run
 from nli_console.worker.stop import StopFlag
 from tests.worker import tiny
+from tests.worker.tiny_decoders import CHATS
 
 SPLITS = {
     "train": "multinli_1.0_train.jsonl",
@@ -34,7 +36,8 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pa
 
     def get(name: str) -> Path:
         if name not in made:
-            made[name] = tiny.EVERY_MODEL[name](tmp_path_factory.mktemp(name))
+            make = {**tiny.EVERY_MODEL, **CHATS}[name]
+            made[name] = make(tmp_path_factory.mktemp(name))
         return made[name]
 
     return get
@@ -89,11 +92,13 @@ def submitted(tmp_path: Path, model_folder: Callable[[str], Path], corpus: Path)
         count += 1
         chosen = {"batch_size": 6, "epochs": 2.0, "evaluations": 3, "learning_rate": 1e-3, **hyperparameters}
         folder = model_folder(model) if isinstance(model, str) else model
+        values = registry.get(method).Hyperparameters(**chosen).model_dump(mode="json")
         spec = RunSpec(
             id=f"run-{count}",
             name="tiny",
             method=method,
-            hyperparameters=registry.get(method).Hyperparameters(**chosen).model_dump(mode="json"),
+            hyperparameters=values,
+            template=template_of(values),
             model=str(folder),
             model_name="tiny-model",
             data=DataSpec(name="tiny-data", source=str(data), format="multinli", splits=SPLITS),
