@@ -134,6 +134,8 @@ def _start(recipes: Sequence[Recipe], force: bool, context: Context) -> tuple[li
     """
     layouts: list[RunLayout] = []
     problems: list[Problem] = []
+    if force or any(each.missing for each in recipes):
+        context.notice()
     for each in recipes:
         seeds = each.seeds if force else each.missing
         if not seeds:
