@@ -18,6 +18,7 @@ from nli_console.cli.data import data_app
 from nli_console.cli.demo import demo
 from nli_console.cli.exit_codes import HELP as EXIT_CODES
 from nli_console.cli.globals import Globals
+from nli_console.cli.reproduce import reproduce
 from nli_console.cli.run import run_app, with_default_method
 from nli_console.cli.watch import watch
 from nli_console.errors import ConsoleError
@@ -55,6 +56,7 @@ def build() -> App:
     app.command(catalogue.presets_app)
     app.command(doctor.doctor)
     app.command(demo)
+    app.command(reproduce)
     app.command(data_app)
     app.command(cache_app)
     return app

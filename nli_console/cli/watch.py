@@ -57,10 +57,13 @@ def follow(found: Found, *, owner: bool = False, quiet: bool = False) -> int:
     return watched.code
 
 
-def follow_each(layouts: Sequence[RunLayout], id: str, *, owner: bool, quiet: bool = False) -> Watched:
+def follow_each(
+    layouts: Sequence[RunLayout], id: str, *, owner: bool, quiet: bool = False, again: str = ""
+) -> Watched:
     """Show runs one after the other, each until it has ended; ``id`` is what all of them are called.
 
-    Ctrl-C is as in :func:`follow`, for all of them.
+    Ctrl-C is as in :func:`follow`, for all of them. ``again`` is the command that comes back to them where
+    ``id`` is not the name of a run or group.
     """
     screen = Screen(sys.stderr if quiet else sys.stdout)
     ended: list[RunSummary] = []
@@ -75,7 +78,7 @@ def follow_each(layouts: Sequence[RunLayout], id: str, *, owner: bool, quiet: bo
                 if not owner:
                     screen.message(f"not watching any more; {id} goes on")
                     return Watched(exit_codes.INTERRUPTED, tuple(ended), interrupted=True)
-                if stopping or not _stop_wanted(id, interrupts, screen):
+                if stopping or not _stop_wanted(id, again, interrupts, screen):
                     return Watched(exit_codes.OK, tuple(ended), interrupted=True)
                 stopping = _ask_to_stop(layouts[number - 1 :], screen)
             summary = _settled(layout, interrupts)
@@ -119,13 +122,12 @@ def _over(state: RunState) -> bool:
     )
 
 
-def _stop_wanted(id: str, interrupts: Interrupts, screen: Screen) -> bool:
+def _stop_wanted(id: str, again: str, interrupts: Interrupts, screen: Screen) -> bool:
     """After the first Ctrl-C: say how to go on, and wait for a second."""
-    screen.message(
-        f"detached; {id} goes on. Ctrl-C again within {SECOND_PRESS:.0f} s stops it.\n"
-        f"  watch it: nli-console watch {id}\n"
-        f"  stop it:  nli-console stop {id}"
-    )
+    how = f"  watch it: {again or f'nli-console watch {id}'}"
+    if not again:
+        how += f"\n  stop it:  nli-console stop {id}"
+    screen.message(f"detached; {id} goes on. Ctrl-C again within {SECOND_PRESS:.0f} s stops it.\n{how}")
     return interrupts.wait(SECOND_PRESS)
 
 
