@@ -18,7 +18,8 @@ from nli_console.record.store import Store
 from nli_console.settings import load_settings
 from nli_console.tui.app import ConsoleApp
 
-OUTPUT = Path(__file__).resolve().parent.parent / "docs" / "screenshots"
+ROOT = Path(__file__).resolve().parent.parent
+OUTPUT = ROOT / "docs" / "screenshots"
 SIZE = (120, 40)
 FONT_FACE = re.compile(r"@font-face\s*\{.*?\}", re.DOTALL)
 
@@ -26,6 +27,7 @@ FONT_FACE = re.compile(r"@font-face\s*\{.*?\}", re.DOTALL)
 def console(*arguments: str, folder: Path) -> None:
     """One headless command, with its runs under ``folder``."""
     command = [sys.executable, "-m", "nli_console", *arguments, "--runs-dir", str(folder / "runs")]
+    command += ["--settings", str(ROOT / "settings.toml")]
     subprocess.run(command, check=True, cwd=folder, stdin=subprocess.DEVNULL)
 
 
@@ -49,7 +51,7 @@ def save(app: ConsoleApp, name: str) -> None:
 
 
 async def draw(folder: Path, live: str) -> None:
-    settings = load_settings(None, folder / "runs")
+    settings = load_settings(ROOT / "settings.toml", folder / "runs")
     app = ConsoleApp(settings, select=live)
     async with app.run_test(size=SIZE) as pilot:
         await pilot.pause(4)

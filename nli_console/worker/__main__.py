@@ -1,6 +1,7 @@
 """``python -m nli_console.worker``, one task a process: see ``USAGE``."""
 
 import sys
+import warnings
 from pathlib import Path
 
 USAGE = (
@@ -10,6 +11,8 @@ USAGE = (
 
 def main(arguments: list[str]) -> int:
     """Dispatch to one task; everything heavy is imported by the task itself."""
+    # What libraries will change is news to their callers; in a run's log it hides what matters to its user.
+    warnings.simplefilter("ignore", FutureWarning)
     match arguments:
         case ["run", run_dir, attempt] if attempt.isdecimal() and Path(run_dir).is_dir():
             from nli_console.worker.stop import StopFlag

@@ -184,6 +184,7 @@ def test_a_run_outlives_its_terminal(desk: Desk) -> None:
     argv, environment = python_command("tests.supervisor.launch_in_terminal", str(run.path))
     child, terminal = pty.fork()
     if child == 0:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup leaves it ignored, and exec keeps that
         os.execve(argv[0], argv, environment)
     with open(terminal, "rb", buffering=0) as stream:
         assert b"launched" in stream.read(100)
