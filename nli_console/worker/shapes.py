@@ -39,8 +39,10 @@ def compute(model: str, task: Task = "classifier") -> ModelShapes:
 def main(arguments: list[str]) -> int:
     """Fill the cache; 0 when :func:`nli_console.methods.shapes.load` will find the shapes from now on."""
     model, cache_dir = arguments[0], Path(arguments[1])
-    default: Task = "classifier"
-    task: Task = next((known for known in _AUTO if arguments[2:] == [known]), default)
+    task: Task = "classifier"
+    for known in _AUTO:
+        if arguments[2:] == [known]:
+            task = known
     try:
         shapes = compute(model, task)
         config = find_config(model)
