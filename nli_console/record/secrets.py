@@ -73,7 +73,7 @@ def scrub_arguments(arguments: list[str]) -> list[str]:
     for argument in arguments:
         previous = hidden[-1] if hidden else ""
         # A pad token is a word of a vocabulary.
-        if re.fullmatch(r"--?(?!pad-token)[\w-]*(?:token|key|secret|password)", previous, re.IGNORECASE):
+        if re.fullmatch(r"--?+(?!pad-token)[\w-]*(?:token|key|secret|password)", previous, re.IGNORECASE):
             hidden.append(HIDDEN)
         else:
             hidden.append(scrub(argument))
