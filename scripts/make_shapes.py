@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from transformers import (
     AutoModelForCausalLM,
+    AutoModelForMaskedLM,
     AutoModelForSequenceClassification,
     LlamaConfig,
     PreTrainedConfig,
@@ -16,6 +17,12 @@ from transformers import (
 )
 
 from nli_console.methods.shapes import ModelShapes, Task
+
+AUTO: dict[Task, type] = {
+    "classifier": AutoModelForSequenceClassification,
+    "causal": AutoModelForCausalLM,
+    "masked": AutoModelForMaskedLM,
+}
 
 FOLDER = Path(__file__).parent.parent / "nli_console" / "methods" / "architectures"
 
@@ -31,7 +38,7 @@ CONFIGS: dict[str, tuple[PreTrainedConfig, tuple[Task, ...]]] = {
             type_vocab_size=1,
             num_labels=3,
         ),
-        ("classifier",),
+        ("classifier", "masked"),
     ),
     "llama-3-8b": (
         LlamaConfig(
@@ -52,9 +59,8 @@ CONFIGS: dict[str, tuple[PreTrainedConfig, tuple[Task, ...]]] = {
 def main() -> None:
     for stem, (config, tasks) in CONFIGS.items():
         for task in tasks:
-            auto = AutoModelForSequenceClassification if task == "classifier" else AutoModelForCausalLM
             with torch.device("meta"):
-                model = auto.from_config(config)
+                model = AUTO[task].from_config(config)
             shapes = ModelShapes.of(model, stem)
             record = shapes.to_json()
             rows = ",\n".join("  " + json.dumps(row) for row in record.pop("modules"))

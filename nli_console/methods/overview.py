@@ -105,7 +105,7 @@ def markdown(rows: list[MethodRow]) -> str:
 
 
 def _count_json(counted: Counted | None) -> dict[str, int | None]:
-    return {} if counted is None else {_short(counted.model): counted.trainable}
+    return {} if counted is None else {counted.model: counted.trainable}
 
 
 def _line(cells: tuple[str, ...]) -> str:
