@@ -9,8 +9,9 @@ from cyclopts import Parameter
 
 from nli_console.cli.context import Ctx
 from nli_console.cli.options import Json, Run
-from nli_console.cli.output import pairs, say, say_json, table
+from nli_console.cli.output import pairs, say, say_json, table, terminal_width
 from nli_console.errors import ConsoleError
+from nli_console.methods import registry
 from nli_console.methods.fields import format_value
 from nli_console.record.evaluation import SplitReport, read_reports
 from nli_console.record.evidence import gather
@@ -57,8 +58,13 @@ def list_runs(
     if context.runs_dir.exists() and not context.runs_dir.is_dir():
         name = clean_line(context.runs_dir)
         raise ConsoleError(f"runs_dir {name}: not a folder; name another one with --runs-dir")
+    if limit < 0:
+        raise ConsoleError(f"--limit {limit}: must be 0 (all) or more")
     store = Store(context.runs_dir)
     record_ends(store.refresh().added)
+    if method is not None and all(run.method != method for run in store.runs):
+        # A method of another version may stand in the history; a name that is nowhere is a slip.
+        registry.get(method)
     runs = [
         run for run in store.runs if (not state or run.state.state in state) and method in (None, run.method)
     ]
@@ -81,7 +87,8 @@ def history_table(lines: Sequence[RunSummary | Group], members: Container[str] =
         rows.append(_row(line))
         if isinstance(line, Group):
             rows += [_row(run, mark="└ ") for run in line.runs if run.id in members]
-    text = table(HEADER, rows, right=(3, 4, 5, 6))
+    # The id begins with the date, so the start is the first to go where a terminal is narrow.
+    text = table(HEADER, rows, right=(3, 4, 5, 6), width=terminal_width(), expendable=(7, 6, 4, 1, 5))
     return f"{text}\n\n{SPREAD_NOTE}" if any(isinstance(line, Group) for line in lines) else text
 
 
@@ -211,12 +218,18 @@ def _lines(run: RunSummary) -> list[tuple[str, object]]:
     lines += [
         ("trainable", format_count(run.trainable_parameters)),
         ("parameters", format_count(run.total_parameters)),
-        ("peak memory", format_bytes(run.peak_memory_bytes)),
+        ("peak memory", peak_memory_text(run)),
         ("tags", ", ".join(run.tags)),
         ("notes", run.notes),
         ("folder", run.path),
     ]
     return [(key, value) for key, value in lines if value != ""]
+
+
+def peak_memory_text(run: RunSummary) -> str:
+    """``51 MiB, growth of the process``; what was measured is said where it is not the GPU's allocator."""
+    kind = ", growth of the process" if run.peak_memory_kind == "rss_growth" else ""
+    return format_bytes(run.peak_memory_bytes) + kind
 
 
 def report_text(report: SplitReport) -> str:

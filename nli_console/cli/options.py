@@ -40,10 +40,20 @@ def parse_number(option: str, text: str, *, above: float, most: float) -> float:
     try:
         value = float(text)
     except ValueError:
-        raise ConsoleError(f"{option} {text}: must be a number") from None
+        raise ConsoleError(f"{option} {text}: must be a number{_of_a_percentage(text)}") from None
     if not above < value <= most:
         raise ConsoleError(f"{option} {text}: must be more than {above:g} and at most {most:g}")
     return value
+
+
+def _of_a_percentage(text: str) -> str:
+    """`` such as 0.1`` for ``10%``."""
+    try:
+        return (
+            f", such as {float(text.strip().removesuffix('%')) / 100:g}" if text.strip().endswith("%") else ""
+        )
+    except ValueError:
+        return ""
 
 
 def parse_seed(text: str) -> int:

@@ -1,6 +1,7 @@
 """Printing. Everything that reaches the terminal is cleaned here."""
 
 import json
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
@@ -25,17 +26,40 @@ def say_json(value: Any) -> None:
     print(json.dumps(value, indent=2, allow_nan=False, ensure_ascii=True))
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[object]], *, right: Iterable[int] = ()) -> str:
-    """Columns of cleaned cells, two spaces apart; the columns numbered in ``right`` end flush."""
+def terminal_width() -> int | None:
+    """Columns of the terminal on stdout; ``None`` where stdout is a file or a pipe, which have no edge."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def table(
+    header: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    right: Iterable[int] = (),
+    width: int | None = None,
+    expendable: Iterable[int] = (),
+) -> str:
+    """Columns of cleaned cells, two spaces apart; the columns numbered in ``right`` end flush.
+
+    Where the lines would be longer than ``width`` cells, ``expendable`` columns are left out, the first of
+    them first, and a last line names them.
+    """
     flush = set(right)
     lines = [list(header), *([clean_line(cell) for cell in row] for row in rows)]
     widths = [max(cell_len(line[column]) for line in lines) for column in range(len(header))]
+    shown = list(range(len(header)))
+    for column in expendable:
+        if width is None or sum(widths[i] + 2 for i in shown) - 2 <= width:
+            break
+        shown.remove(column)
+    left_out = ", ".join(header[i].lower() for i in range(len(header)) if i not in shown)
 
     def pad(column: int, text: str) -> str:
         space = " " * (widths[column] - cell_len(text))
         return space + text if column in flush else text + space
 
-    return "\n".join("  ".join(pad(i, cell) for i, cell in enumerate(line)).rstrip() for line in lines)
+    text = "\n".join("  ".join(pad(i, line[i]) for i in shown).rstrip() for line in lines)
+    return f"{text}\n\nleft out for want of room: {left_out}" if left_out else text
 
 
 def pairs(items: Iterable[tuple[str, object]]) -> str:

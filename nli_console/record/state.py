@@ -206,7 +206,7 @@ def _watched(evidence: "Evidence") -> RunState:
         return RunState(State.STOPPING, Reason("user", evidence.stop_kind))
     if evidence.worker is None:
         if evidence.queued:
-            return RunState(State.QUEUED, Reason("waiting", evidence.waiting or "its turn"))
+            return RunState(State.QUEUED, Reason("waiting", evidence.waiting or "its turn in the queue"))
         return RunState(State.STARTING, Reason("phase", "starting"))
     silent = evidence.silence if evidence.silence is not None else 0.0
     if evidence.worker == "dead":

@@ -61,6 +61,7 @@ class RunSummary:
     trainable_parameters: int | None = None
     total_parameters: int | None = None
     peak_memory_bytes: int | None = None
+    peak_memory_kind: str = ""
     accuracy: Mapping[str, Accuracy] = field(default_factory=dict)
     selection_accuracy: Accuracy | None = None
     guards: tuple[Guard, ...] = ()
@@ -104,6 +105,7 @@ class RunSummary:
             "trainable_parameters": self.trainable_parameters,
             "total_parameters": self.total_parameters,
             "peak_memory_bytes": self.peak_memory_bytes,
+            "peak_memory_kind": self.peak_memory_kind or None,
             "accuracy": {split: _accuracy_json(value) for split, value in self.accuracy.items()},
             "selection_accuracy": _accuracy_json(self.selection_accuracy),
             "guards": [
@@ -173,6 +175,9 @@ def summarise(
         trainable_parameters=_newest([*recorded, begin], "trainable_parameters"),
         total_parameters=_newest([*recorded, begin], "total_parameters"),
         peak_memory_bytes=max((peak for peak in peaks if peak is not None), default=None),
+        peak_memory_kind=next(
+            (kind for each in reversed(recorded) if (kind := _text(each.get("peak_memory_kind")))), ""
+        ),
         accuracy=_accuracies(last.final),
         selection_accuracy=accuracy_of(last.final.get("selection_accuracy")),
         guards=_guards(places[-1]) if places else (),

@@ -65,7 +65,9 @@ def resume(layout: RunLayout, survive: Survive = "auto") -> None:
     """
     state = _settled(layout)
     if state.state == State.FINISHED:
-        raise ConsoleError(f"{layout.id}: has finished; clone it to run it again")
+        raise ConsoleError(
+            f"{layout.id}: has finished; `nli-console show {layout.id}` has the command that runs it again"
+        )
     if state.state == State.ORPHANED:
         raise ConsoleError(
             f"{layout.id}: processes of an earlier attempt are still alive, perhaps writing a checkpoint; "

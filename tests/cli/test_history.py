@@ -35,6 +35,20 @@ def test_list_shows_newest_first_and_filters(place):
     assert "no run fits" in place.call("list", "--state", "running").out
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--limit", "-1"), "--limit -1: must be 0 (all) or more"),
+        (("--method", "lorra"), 'did you mean "lora"'),
+    ],
+)
+def test_list_refuses_what_cannot_be_meant(place, words, said):
+    make_run(place.runs_dir, "finished", steps=40)
+    result = place.call("list", *words)
+    assert result.code == 2
+    assert said in result.err
+
+
 def test_a_run_in_json_has_the_promised_keys(place):
     layout = make_run(place.runs_dir, "finished", steps=40)
     shown = place.call("show", layout.id, "--json").json

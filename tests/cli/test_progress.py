@@ -95,3 +95,17 @@ def test_durations(text, seconds):
 def test_durations_that_are_none(text):
     with pytest.raises(ConsoleError, match="--time-limit"):
         parse_duration("--time-limit", text)
+
+
+def test_a_table_that_does_not_fit_leaves_out_what_it_can_spare():
+    rows = [("run-1", "a name", "12"), ("run-2", "b", "3")]
+    whole = table(("ID", "NAME", "TIME"), rows, right=(2,), width=19, expendable=(1,))
+    assert whole.splitlines()[0] == "ID     NAME    TIME"
+    narrow = table(("ID", "NAME", "TIME"), rows, right=(2,), width=18, expendable=(1, 2))
+    assert narrow.splitlines() == [
+        "ID     TIME",
+        "run-1    12",
+        "run-2     3",
+        "",
+        "left out for want of room: name",
+    ]
