@@ -102,14 +102,9 @@ def models() -> Iterator[Model]:
 
 
 def measure(
-    model: Any,
-    task: str,
-    hyperparameters: TrainingHyperparameters,
-    vocabulary: int,
-    device: Device,
-    scored: int,
+    model: Any, hyperparameters: TrainingHyperparameters, vocabulary: int, device: Device, scored: int
 ) -> int:
-    """Peak bytes of two optimiser steps, weights included."""
+    """Peak bytes of two optimiser steps, weights included; ``scored`` as a plan's ``scored_positions``."""
     where = device.torch_device
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimiser = torch.optim.AdamW(trained, lr=1e-5, fused=True)
