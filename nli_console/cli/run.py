@@ -25,6 +25,7 @@ from nli_console.record.layout import RunLayout
 from nli_console.record.run_fields import BY_NAME
 from nli_console.record.seeds import parse_seeds, repeated
 from nli_console.record.spec import RunSpec
+from nli_console.record.spec_io import check_runs_dir
 from nli_console.record.trackers import missing
 from nli_console.supervisor.launch import start_all
 from nli_console.supervisor.preflight import refuse, settled
@@ -116,6 +117,7 @@ def start(method: Method, given: Mapping[str, Any], options: RunOptions, context
     draft = make_draft(method, given, options, context)
     seeds = chosen_seeds(options, draft.seed)
     spec = compose(replace(draft, seed=seeds[0]), context.settings)
+    check_runs_dir(context.runs_dir, make=False)
     looked = check(spec.data)
     for sentence in looked.notes:
         note(sentence)

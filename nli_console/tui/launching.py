@@ -1,7 +1,8 @@
 """What the Launch screen does away from the event loop: read and save presets, and start a run."""
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ from nli_console.data.prompts import catalogue
 from nli_console.methods import presets
 from nli_console.methods.base import Hyperparameters
 from nli_console.methods.checks import Finding
+from nli_console.methods.fields import FieldDescription, FieldError
 from nli_console.record.compose import Draft, compose, members
 from nli_console.record.run_fields import RUN_FIELDS
 from nli_console.settings import LoadedSettings, user_folder
@@ -128,6 +130,18 @@ def machine_of_reading(seen: status.Machine) -> Machine:
     host = seen.host
     free = None if host is None else host.host_memory_total_bytes - host.host_memory_used_bytes
     return machine_of(seen.gpus, free, None if host is None else host.disk_free_bytes)
+
+
+def to_choose(form: Form, field: FieldDescription, offered: Mapping[str, str]) -> list[Choosable]:
+    """A field's suggestions as rows; the names that a field of several holds are marked."""
+    chosen: tuple[str, ...] = ()
+    if field.options is not None:
+        with suppress(FieldError):
+            chosen = form.run_value(field.name)
+    return [
+        Choosable(value, value, about, "chosen" if value in chosen else "")
+        for value, about in offered.items()
+    ]
 
 
 def ignorable(findings: Iterable[Finding]) -> list[Choosable]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from nli_console.methods.presets import Preset
     from nli_console.record.spec import RunSpec
     from nli_console.record.store import RunSummary
-    from nli_console.tui.preflight import Answer
+    from nli_console.tui.answer import Answer
     from nli_console.tui.status import Machine
 
 

@@ -220,6 +220,33 @@ async def test_figures_are_dimmed_while_they_are_of_an_earlier_form(console, mon
         assert dimmed()
 
 
+async def test_figures_stay_dimmed_while_a_field_is_wrong(console):
+    app = console()
+
+    def figure() -> tuple[bool, bool]:
+        """Whether the count stands there, and whether it is dimmed."""
+        text = app.screen.query_one(ChecksPanel).content
+        place = text.plain.find("1,839,107")
+        spans = [span for span in text.spans if span.start <= place < span.end]
+        return place >= 0, all("muted" in str(span.style) for span in spans)
+
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        await until(pilot, lambda: figure() == (True, False))
+        await write(pilot, "learning_rate", "fast")
+        await until(pilot, lambda: app.screen._answer.question.hyperparameters is None)
+        assert figure() == (True, True)
+        await write(pilot, "learning_rate", "1e-4")
+        await until(pilot, lambda: figure() == (True, False))
+
+
+async def test_nothing_starts_at_once_when_the_runs_folder_is_a_file(console, tmp_path):
+    (tmp_path / "runs").write_text("")
+    app = console()
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        await until(pilot, lambda: "not a folder" in panel(app))
+        assert "Starts at once" not in panel(app)
+
+
 async def test_what_stands_in_the_checks_is_not_told_twice(loaded):
     notice = "no settings.toml in /here: the built-in defaults are used"
     settings = replace(loaded(), notice=notice)

@@ -14,11 +14,12 @@ from textual.widgets.option_list import Option
 from nli_console.data.prompts.catalogue import Catalogue as Templates
 from nli_console.errors import ConsoleError
 from nli_console.methods import registry
-from nli_console.methods.fields import FieldDescription, FieldError, parse, validate
+from nli_console.methods.fields import FieldDescription, FieldError, validate
 from nli_console.methods.presets import Preset
 from nli_console.record.spec import RunSpec
 from nli_console.supervisor.preflight import Machine
 from nli_console.tui import launching
+from nli_console.tui.answer import Answer, Question, own_notes
 from nli_console.tui.background import run
 from nli_console.tui.form import Form
 from nli_console.tui.keys import bindings
@@ -31,7 +32,7 @@ from nli_console.tui.messages import (
     PresetsRead,
     RunsDue,
 )
-from nli_console.tui.preflight import Answer, Preflight, Question, form_notes, queue_note
+from nli_console.tui.preflight import Preflight
 from nli_console.tui.screens.base import ConsoleScreen
 from nli_console.tui.screens.picker import Choosable, Picker
 from nli_console.tui.screens.prompt import Prompt
@@ -122,8 +123,8 @@ class LaunchScreen(ConsoleScreen):
 
     def _show_checks(self, *_: object) -> None:
         states = [run.state.state for run in self.shell.runs]
-        notes = [*form_notes(self.form), queue_note(states, self.shell.settings.values.queue.cpu_slots)]
-        fresh = self._answer.question == self._question()
+        notes = own_notes(self.form, self._answer, states, self.shell.settings.values.queue.cpu_slots)
+        fresh = self._answer.question == self._question() and not self._answer.kept
         for panel in (self.query_one(ChecksPanel), self.query_one(ChecksStrip)):
             panel.show(self._answer, notes, fresh=fresh)
 
@@ -176,11 +177,7 @@ class LaunchScreen(ConsoleScreen):
             current = self.form.method
         else:
             field, current = self.form.field(name), self.form.text(name)
-            chosen = parse(field, current) if field.options and name not in self.form.problems() else ()
-            rows = [
-                Choosable(value, value, about, "chosen" if value in chosen else "")
-                for value, about in self._suggestions(field).items()
-            ]
+            rows = launching.to_choose(self.form, field, self._suggestions(field))
         self.app.push_screen(
             Picker(name.replace("_", " "), rows, current=current), lambda value: self._picked(name, value)
         )
@@ -335,7 +332,7 @@ class LaunchScreen(ConsoleScreen):
         event.stop()
         if event.answer.question != self._question():
             return  # The form has changed since; the answer to what it says now is on its way.
-        self._answer = event.answer
+        self._answer = event.answer.after(self._answer)
         self.form.forgive()
         for note in event.answer.notes:
             if note.kind == "error" and note.field is not None:
