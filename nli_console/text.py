@@ -5,6 +5,7 @@ at the boundary, before a terminal sees it.
 """
 
 import re
+from decimal import Decimal
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 UNKNOWN = "–"
@@ -14,6 +15,11 @@ _UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 _BREAKS = re.compile(r"[\t\n ]+")
+_DURATION = re.compile(
+    r"(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m(?:in)?)?(?:(\d+(?:\.\d+)?)s?)?",
+    re.ASCII,
+)
+_UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 
 
 def clean(text: object, *, limit: int | None = None) -> str:
@@ -73,6 +79,31 @@ def format_duration(seconds: float | None) -> str:
     if whole < 86400:
         return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
     return f"{whole // 86400} d {whole % 86400 // 3600:02d} h"
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of ``90``, ``90s``, ``45m``, ``2h30m`` or ``1d``.
+
+    Raises:
+        ValueError: anything else, or nothing above zero.
+    """
+    match = _DURATION.fullmatch(text.strip().replace(" ", "").lower())
+    parts = match.groups() if match else ()
+    seconds = sum(float(part) * unit for part, unit in zip(parts, _UNITS.values(), strict=False) if part)
+    if not 0 < seconds < float("inf"):
+        raise ValueError("expected a time above zero, such as 90 (seconds), 45m, 2h30m or 1d")
+    return seconds
+
+
+def write_duration(seconds: float) -> str:
+    """The text that :func:`parse_duration` reads as ``seconds``: ``2h30m``."""
+    if seconds != int(seconds):
+        return f"{Decimal(repr(seconds)):f}s"
+    rest, written = int(seconds), ""
+    for name, unit in _UNITS.items():
+        count, rest = divmod(rest, unit)
+        written += f"{count}{name}" if count else ""
+    return written
 
 
 def format_number(value: float | None) -> str:

@@ -9,7 +9,7 @@ from cyclopts import App, Group, Parameter
 
 from nli_console.cli import history
 from nli_console.cli.context import Context, Ctx
-from nli_console.cli.options import parse_duration, parse_number, parse_seed, split_names
+from nli_console.cli.options import parse_seed
 from nli_console.cli.output import note, say, say_json
 from nli_console.cli.plan import full_look, note_findings, quick_look, show_plan
 from nli_console.cli.watch import follow
@@ -17,13 +17,15 @@ from nli_console.data.check import check
 from nli_console.errors import ConsoleError
 from nli_console.methods import presets, registry
 from nli_console.methods.base import Method, TrainingHyperparameters
-from nli_console.methods.fields import FieldDescription, describe, require
+from nli_console.methods.fields import FieldDescription, describe, parse, require
 from nli_console.methods.presets import Preset
 from nli_console.record.compose import Draft, compose, members
 from nli_console.record.groups import Found, make_group
 from nli_console.record.layout import RunLayout
+from nli_console.record.run_fields import BY_NAME
 from nli_console.record.seeds import parse_seeds, repeated
 from nli_console.record.spec import RunSpec
+from nli_console.record.spec_io import check_runs_dir
 from nli_console.record.trackers import missing
 from nli_console.supervisor.launch import start_all
 from nli_console.supervisor.preflight import refuse, settled
@@ -51,10 +53,28 @@ class RunOptions:
     time_limit: _Text = None
     ignore: list[str] | None = None
     report_to: _Text = None
+    stop_on: _Text = None
     detach: bool = False
     watch: bool = False
     dry_run: bool = False
     json: bool = False
+
+
+_DEFAULTS = {
+    "model": "the preset's, then the settings'",
+    "data": "the preset's, then the settings'",
+    "time_limit": "none",
+    "report_to": "the settings'",
+    "stop_on": "the settings'",
+}
+
+
+def _asked(name: str) -> tuple[Any, str]:
+    """An option that the form has, too."""
+    field = BY_NAME[name]
+    limits = f"; {field.bounds}" if field.bounds else ""
+    default = f" (default: {_DEFAULTS[name]})" if name in _DEFAULTS else ""
+    return _Text, f"{field.help}{limits}{default}"
 
 
 _COMMON: dict[str, tuple[Any, str]] = {
@@ -62,26 +82,20 @@ _COMMON: dict[str, tuple[Any, str]] = {
         _Text,
         "paper, recommended, demo, or a saved one (default: demo for the demo models, else recommended)",
     ),
-    "model": (
-        _Text,
-        "a name from [models], a hub id or a folder (default: the preset's, then the settings')",
-    ),
-    "data": (_Text, "a name from [datasets], a hub id, a folder, a zip or a file (default: as for --model)"),
-    "fraction": (_Text, "share of the training rows; > 0, ≤ 1"),
+    "model": _asked("model"),
+    "data": _asked("data"),
+    "fraction": _asked("fraction"),
     "seed": (_Text, "seed of sampling, initialisation and order; 0…4294967295"),
     "seeds": (_Text, "a group of runs that differ in the seed alone, one for each of 1,2,3"),
     "repeat": (_Text, "the same, for this many seeds that follow one another from --seed on; 1…100"),
-    "name": (_Text, "what to call the run"),
-    "time_limit": (_Text, "stop with a checkpoint after this time, such as 90 (seconds), 45m or 2h30m"),
+    "name": _asked("name"),
+    "time_limit": _asked("time_limit"),
     "ignore": (
         list[str] | None,
         "id of a check that is not to block this run, as --dry-run names it; may be given several times",
     ),
-    "report_to": (
-        _Text,
-        "experiment trackers to report to as well, where installed: tensorboard, trackio, wandb, mlflow, "
-        "or none; separated by commas (default: the settings')",
-    ),
+    "report_to": _asked("report_to"),
+    "stop_on": _asked("stop_on"),
     "detach": (bool, "return as soon as the run is launched"),
     "watch": (bool, "show its progress (the default); Ctrl-C detaches, twice within 3 s stops"),
     "dry_run": (bool, "check everything, show what would run, and start nothing"),
@@ -103,6 +117,7 @@ def start(method: Method, given: Mapping[str, Any], options: RunOptions, context
     draft = make_draft(method, given, options, context)
     seeds = chosen_seeds(options, draft.seed)
     spec = compose(replace(draft, seed=seeds[0]), context.settings)
+    check_runs_dir(context.runs_dir, make=False)
     looked = check(spec.data)
     for sentence in looked.notes:
         note(sentence)
@@ -172,8 +187,6 @@ def make_draft(method: Method, given: Mapping[str, Any], options: RunOptions, co
     model = options.model or (chosen and chosen.model) or defaults.model
     data = options.data or (chosen and chosen.data) or defaults.data
     fraction = defaults.fraction if chosen is None or chosen.fraction is None else chosen.fraction
-    if options.fraction is not None:
-        fraction = parse_number("--fraction", options.fraction, above=0, most=1)
     preset = chosen or presets.default_for(method.name, model)
     return Draft(
         method=method.name,
@@ -181,14 +194,20 @@ def make_draft(method: Method, given: Mapping[str, Any], options: RunOptions, co
         preset=preset.name,
         model=model,
         data=data,
-        fraction=fraction,
+        fraction=_given("fraction", options.fraction, fraction),
         seed=defaults.seed if options.seed is None else parse_seed(options.seed),
         name=options.name or "",
-        time_limit=None if options.time_limit is None else parse_duration("--time-limit", options.time_limit),
+        time_limit=_given("time_limit", options.time_limit),
         launcher="cli",
         ignored_checks=tuple(options.ignore or ()),
-        report_to=None if options.report_to is None else split_names(options.report_to),
+        report_to=_given("report_to", options.report_to),
+        stop_on=_given("stop_on", options.stop_on),
     )
+
+
+def _given(name: str, text: str | None, default: Any = None) -> Any:
+    """The value of an option that the form has, too."""
+    return default if text is None else parse(BY_NAME[name], text)
 
 
 def _command(method: Method) -> Callable[..., int]:

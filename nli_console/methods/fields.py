@@ -1,9 +1,11 @@
 """One rendering source for hyperparameters: what a form, an option, a table or a message says of a field."""
 
+import contextlib
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -24,7 +26,14 @@ _FALSE = frozenset({"false", "no", "off", "0"})
 
 @dataclass(frozen=True)
 class FieldDescription:
-    """One hyperparameter as it is shown. ``minimum`` and ``maximum`` are ``None`` where there is no bound."""
+    """One hyperparameter as it is shown. ``minimum`` and ``maximum`` are ``None`` where there is no bound.
+
+    Attributes:
+        reader: reads a text in place of the kind's own reading; a ``ValueError`` says what was expected.
+        writer: makes the text of a value, such that ``reader`` gives the value back.
+        meaning: what a value means, in words, where its text alone may mislead; empty where it does not.
+        options: names that a text may hold, with a word on each, for a list to choose from.
+    """
 
     name: str
     option: str
@@ -39,6 +48,10 @@ class FieldDescription:
     maximum_exclusive: bool = False
     choices: tuple[str, ...] = ()
     advanced: bool = False
+    reader: Callable[[str], Any] | None = None
+    writer: Callable[[Any], str] | None = None
+    meaning: Callable[[Any], str] | None = None
+    options: Callable[[], Mapping[str, str]] | None = None
 
     @property
     def bounds(self) -> str:
@@ -58,7 +71,7 @@ class FieldDescription:
 
     def format(self, value: Any) -> str:
         """The text of a value, such that :func:`parse` gives the value back."""
-        return format_value(value)
+        return format_value(value) if self.writer is None else self.writer(value)
 
     def arguments(self, value: Any) -> list[str]:
         """The command-line words that give the field this value: ``--lora-r 8``, ``--no-use-dora``."""
@@ -112,7 +125,7 @@ def parse(field: FieldDescription, text: str) -> Any:
     """
     stripped = text.strip()
     try:
-        return _check_bounds(field, _read(field, stripped))
+        return _check_bounds(field, (field.reader or partial(_read, field))(stripped))
     except ValueError as error:
         raise FieldError(field.name, str(error), text) from None
 
@@ -257,11 +270,18 @@ def _read_float(text: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        hint = "; write the decimal point as a dot" if "," in text else ""
-        raise ValueError(f"must be a number{hint}") from None
+        raise ValueError(f"must be a number{_hint(text)}") from None
     if value != value or value in (float("inf"), float("-inf")):
         raise ValueError("must be a finite number")
     return value
+
+
+def _hint(text: str) -> str:
+    """How what was typed is written: ``, such as 0.1`` for ``10%``."""
+    if text.endswith("%"):
+        with contextlib.suppress(ValueError):
+            return f", such as {float(text[:-1]) / 100:g}"
+    return "; write the decimal point as a dot" if "," in text else ""
 
 
 def _read_int(text: str) -> int:

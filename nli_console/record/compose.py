@@ -19,9 +19,8 @@ from nli_console.record.provenance import collect
 from nli_console.record.secrets import scrub, scrub_arguments
 from nli_console.record.spec import Provenance, RunSpec
 from nli_console.record.spec_io import new_id
-from nli_console.record.trackers import check_trackers
-from nli_console.settings import LoadedSettings, user_folder
-from nli_console.text import clean_line
+from nli_console.settings import Guards, LoadedSettings, user_folder
+from nli_console.text import clean_line, write_duration
 
 
 @dataclass(frozen=True)
@@ -30,8 +29,8 @@ class Draft:
 
     ``hyperparameters`` are texts or values, all or a part; the rest comes from ``preset``, then from the
     method's defaults. ``time_limit`` is in seconds. ``launcher`` is cli, tui or demo. ``ignored_checks``
-    are ids of checks that are not to block the launch. ``report_to`` names experiment trackers; ``None``
-    means those of the settings.
+    are ids of checks that are not to block the launch. ``report_to`` names experiment trackers and
+    ``stop_on`` guards that stop the run; ``None`` means those of the settings.
     """
 
     method: str
@@ -46,6 +45,7 @@ class Draft:
     launcher: str = "cli"
     ignored_checks: tuple[str, ...] = ()
     report_to: tuple[str, ...] | None = None
+    stop_on: tuple[str, ...] | None = None
 
 
 def compose(draft: Draft, settings: LoadedSettings, *, now: float | None = None) -> RunSpec:
@@ -84,11 +84,9 @@ def compose(draft: Draft, settings: LoadedSettings, *, now: float | None = None)
             cache_dir=str(settings.cache_dir),
             checkpoints=settings.values.checkpoints,
             cache=settings.values.cache,
-            guards=settings.values.guards,
+            guards=_guards(draft, settings),
             report_to=list(
-                settings.values.defaults.report_to
-                if draft.report_to is None
-                else check_trackers(draft.report_to)
+                settings.values.defaults.report_to if draft.report_to is None else draft.report_to
             ),
             queue=settings.values.queue,
             telemetry=settings.values.telemetry,
@@ -138,11 +136,13 @@ def equivalent_command(spec: RunSpec) -> list[str]:
         command += ["--fraction", repr(spec.data.fraction)]
     command += ["--seed", str(spec.seed), "--name", spec.name]
     if spec.time_limit is not None:
-        command += ["--time-limit", f"{spec.time_limit:g}"]
+        command += ["--time-limit", write_duration(spec.time_limit)]
     for ignored in spec.ignored_checks:
         command += ["--ignore", ignored]
     if spec.report_to:
         command += ["--report-to", ",".join(spec.report_to)]
+    if spec.guards.stop_on:
+        command += ["--stop-on", ",".join(spec.guards.stop_on)]
     named = spec.hyperparameters if spec.preset is None else spec.changed
     for described in describe(registry.get(spec.method).Hyperparameters):
         if described.name in named:
@@ -161,6 +161,12 @@ def template_of(hyperparameters: Mapping[str, Any]) -> PromptTemplate | None:
     """
     name = hyperparameters.get("template")
     return None if name is None else catalogue.load(name, user_folder())
+
+
+def _guards(draft: Draft, settings: LoadedSettings) -> Guards:
+    if draft.stop_on is None:
+        return settings.values.guards
+    return Guards.model_validate({"stop_on": list(draft.stop_on)})
 
 
 def _provenance(spec: RunSpec, draft: Draft, settings: LoadedSettings) -> Provenance:

@@ -75,14 +75,19 @@ def submit(runs_dir: Path, spec: RunSpec) -> RunLayout:
     return layout
 
 
-def check_runs_dir(runs_dir: Path) -> None:
+def check_runs_dir(runs_dir: Path, *, make: bool = True) -> None:
     """Make ``runs_dir`` (0700) when it is missing, and refuse one that others could tamper with.
+
+    Without ``make`` nothing is made: a missing one is refused where it could not be.
 
     Raises:
         ConsoleError: when it is no folder, not writable, another user's by a link, or writable by others.
     """
     name = clean_line(runs_dir, limit=300)
     if not os.path.lexists(runs_dir):
+        if not make:
+            _check_makeable(runs_dir, name)
+            return
         ensure_private_dir(runs_dir)
     try:
         status = os.stat(runs_dir)
@@ -102,6 +107,18 @@ def check_runs_dir(runs_dir: Path) -> None:
     if not os.access(runs_dir, os.W_OK | os.X_OK):
         raise ConsoleError(
             f"runs_dir {name}: not writable for {_user(os.geteuid())}; name another with --runs-dir"
+        )
+
+
+def _check_makeable(runs_dir: Path, name: str) -> None:
+    above = next(folder for folder in runs_dir.parents if os.path.lexists(folder))
+    shown = clean_line(above, limit=300)
+    if not above.is_dir():
+        raise ConsoleError(f"runs_dir {name}: {shown} is not a folder; name another one with --runs-dir")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise ConsoleError(
+            f"runs_dir {name}: cannot be made: {shown} is not writable for {_user(os.geteuid())}; "
+            "name another with --runs-dir"
         )
 
 

@@ -13,55 +13,11 @@ from nli_console.methods import presets, registry
 from nli_console.methods.base import Method
 from nli_console.methods.fields import FieldDescription, FieldError, describe, parse, validate
 from nli_console.methods.presets import Preset
+from nli_console.record.groups import base_name
+from nli_console.record.run_fields import RUN_FIELDS
 from nli_console.record.spec import RunSpec
 from nli_console.settings import Settings
 
-RUN_FIELDS = (
-    FieldDescription(
-        "model", "--model", "text", "", help="a name from settings.toml, a hub id or a folder", group="run"
-    ),
-    FieldDescription(
-        "data",
-        "--data",
-        "text",
-        "",
-        help="a name from settings.toml, a hub id, a folder, a zip or a file",
-        group="run",
-    ),
-    FieldDescription(
-        "fraction",
-        "--fraction",
-        "float",
-        1.0,
-        help="share of the training rows to use",
-        group="run",
-        minimum=0,
-        minimum_exclusive=True,
-        maximum=1,
-    ),
-    FieldDescription(
-        "seed",
-        "--seed",
-        "int",
-        1,
-        help="seed of sampling, initialisation and order",
-        group="run",
-        minimum=0,
-        maximum=2**32 - 1,
-    ),
-    FieldDescription(
-        "time_limit",
-        "--time-limit",
-        "float",
-        0,
-        help="stop with a checkpoint after this time; 0 means no limit",
-        group="run",
-        unit="minutes",
-        minimum=0,
-    ),
-    FieldDescription("name", "--name", "text", "", help="what the run is called", group="run"),
-)
-"""What a run needs beside its hyperparameters, in the order of the form."""
 _RUN_NAMES = tuple(field.name for field in RUN_FIELDS)
 _PRESET_NAMES = ("model", "data", "fraction")
 _REQUIRED = {"model": "name a model", "data": "name a dataset"}
@@ -69,11 +25,13 @@ _REQUIRED = {"model": "name a model", "data": "name a dataset"}
 
 @dataclass(frozen=True, slots=True)
 class FieldLook:
-    """How a field stands: its text, what is wrong with it, and the preset's text where that differs."""
+    """How a field stands: its text, what is wrong with it, the preset's text where that differs, and what the
+    text means where it alone may mislead."""
 
     text: str
     problem: str | None = None
     differs_from: str | None = None
+    meaning: str = ""
 
 
 class Form:
@@ -81,6 +39,7 @@ class Form:
 
     def __init__(self, settings: Settings) -> None:
         self._defaults = settings.defaults
+        self._guards = settings.guards
         known = registry.methods()
         self.method = settings.defaults.method if settings.defaults.method in known else next(iter(known))
         self._run_edits: dict[str, str] = {}
@@ -132,9 +91,19 @@ class Form:
                 # There are two demo models, and each method works on one of them.
                 chosen = self.preset
             value = getattr(chosen, name, None)
-            return field.format(getattr(self._defaults, name, field.default) if value is None else value)
+            return field.format(self._usual(field) if value is None else value)
         values = self.preset.hyperparameters
         return field.format(values.get(name, field.default))
+
+    def _usual(self, field: FieldDescription) -> Any:
+        """The settings' value of a field of the run."""
+        match field.name:
+            case "seeds":
+                return (self._defaults.seed,)
+            case "stop_on":
+                return self._guards.stop_on
+            case name:
+                return getattr(self._defaults, name, field.default)
 
     def text(self, name: str) -> str:
         edits = self._edits_of(name)
@@ -154,6 +123,19 @@ class Form:
         else:
             edits[name] = text
         return True
+
+    def with_choice(self, name: str, value: str) -> str:
+        """A field's text once ``value`` was chosen from its list: where it may hold several names, chosen
+        once more is taken out again."""
+        field = self.field(name)
+        if field.options is None:
+            return value
+        try:
+            chosen: tuple[str, ...] = parse(field, self.text(name))
+        except FieldError:
+            chosen = ()
+        others = tuple(each for each in chosen if each != value)
+        return field.format(others if len(others) < len(chosen) else (*chosen, value))
 
     def reset(self, name: str) -> None:
         """Back to the preset's value."""
@@ -189,9 +171,7 @@ class Form:
     def changes(self) -> list[str]:
         """Names of the fields that carry the mark of a difference from the preset."""
         return [
-            field.name
-            for field in (*RUN_FIELDS, *self.hyperparameter_fields())
-            if self.look(field.name, {}).differs_from is not None
+            field.name for field in (*RUN_FIELDS, *self.hyperparameter_fields()) if self._differs(field.name)
         ]
 
     def problems(self) -> dict[str, str]:
@@ -213,8 +193,17 @@ class Form:
 
     def look(self, name: str, problems: dict[str, str]) -> FieldLook:
         """How a field stands, given :meth:`problems`."""
-        differs = name not in ("name", "seed") and self.changed(name)
-        return FieldLook(self.text(name), problems.get(name), self.baseline(name) if differs else None)
+        text, problem = self.text(name), problems.get(name)
+        differs_from = self.baseline(name) if self._differs(name) else None
+        return FieldLook(text, problem, differs_from, self._meaning(name) if problem is None else "")
+
+    def _differs(self, name: str) -> bool:
+        """Whether the preset says anything of the field, and something else."""
+        return (name in _PRESET_NAMES or name not in _RUN_NAMES) and self.changed(name)
+
+    def _meaning(self, name: str) -> str:
+        field = self.field(name)
+        return "" if field.meaning is None else field.meaning(parse(field, self.text(name)))
 
     def hyperparameters(self) -> dict[str, Any]:
         """The texts of all hyperparameters, for :func:`nli_console.methods.fields.validate`."""
@@ -247,9 +236,11 @@ class Form:
             "model": spec.model_name,
             "data": spec.data.name,
             "fraction": spec.data.fraction,
-            "seed": spec.seed,
-            "time_limit": (spec.time_limit or 0) / 60,
-            "name": spec.name,
+            "seeds": (spec.seed,),
+            "time_limit": spec.time_limit,
+            "name": spec.name if spec.group is None else base_name(spec.name, spec.seed),
+            "report_to": spec.report_to,
+            "stop_on": spec.guards.stop_on,
         }
         for name, value in values.items():
             self.edit(name, self.field(name).format(value))

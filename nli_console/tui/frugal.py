@@ -12,7 +12,7 @@ from rich.color import ColorSystem
 from rich.console import Console
 from rich.control import Control
 from rich.segment import Segment
-from textual._compositor import ChopsUpdate, Compositor, LayoutUpdate
+from textual._compositor import ChopsUpdate, Compositor, CompositorMap, LayoutUpdate
 from textual.screen import Screen
 from textual.strip import Strip
 
@@ -95,6 +95,22 @@ class FrugalCompositor(Compositor):
     def __init__(self) -> None:
         super().__init__()
         self._memory = Memory()
+
+    @property
+    def full_map(self) -> CompositorMap:
+        """Where every widget is; what has moved or gone since it was last arranged is painted again.
+
+        Asked for between the end of a widget and the next layout, Textual forgets where the widget was: the
+        layout then finds nothing changed, and the widget stays on the terminal.
+        """
+        before = self._full_map
+        now = super().full_map
+        if now is not before:
+            places = (
+                geometry.clip.intersection(geometry.region) for _, geometry in now.items() ^ before.items()
+            )
+            self._dirty_regions.update(place for place in places if place)
+        return now
 
     def render_full_update(self, simplify: bool = False) -> LayoutUpdate:
         update = super().render_full_update(simplify)

@@ -1,21 +1,24 @@
 """What the Launch screen does away from the event loop: read and save presets, and start a run."""
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from nli_console.data.prompts import catalogue
 from nli_console.methods import presets
 from nli_console.methods.base import Hyperparameters
 from nli_console.methods.checks import Finding
-from nli_console.record.compose import Draft, compose
-from nli_console.record.spec_io import submit
+from nli_console.methods.fields import FieldDescription, FieldError
+from nli_console.record.compose import Draft, compose, members
+from nli_console.record.run_fields import RUN_FIELDS
 from nli_console.settings import LoadedSettings, user_folder
 from nli_console.supervisor import launch as launcher
 from nli_console.supervisor.preflight import Machine, assess, machine_of, recipe_of, refuse, settled
 from nli_console.tui import status
 from nli_console.tui.background import describe
-from nli_console.tui.form import RUN_FIELDS, Form
+from nli_console.tui.form import Form
 from nli_console.tui.messages import Launched, LaunchRefused, PresetSaved, PresetsRead
 from nli_console.tui.screens.picker import Choosable
 
@@ -50,9 +53,9 @@ class PresetRecord:
 
 
 def read_presets() -> PresetsRead:
-    """Shipped presets and the user's own."""
-    catalogue = presets.scan(user_folder())
-    return PresetsRead(tuple(catalogue.presets), tuple(catalogue.problems))
+    """Presets and prompt templates, shipped ones and the user's own."""
+    found, templates = presets.scan(user_folder()), catalogue.scan(user_folder())
+    return PresetsRead(tuple(found.presets), templates, (*found.problems, *templates.problems))
 
 
 def preset_name_problem(name: str, taken: Collection[str]) -> str | None:
@@ -88,7 +91,6 @@ def draft_of(form: Form, hyperparameters: Hyperparameters, ignored: tuple[str, .
     Raises:
         FieldError: a field of the run cannot be read.
     """
-    minutes = form.run_value("time_limit")
     return Draft(
         method=form.method,
         hyperparameters=hyperparameters.model_dump(),
@@ -96,24 +98,31 @@ def draft_of(form: Form, hyperparameters: Hyperparameters, ignored: tuple[str, .
         model=form.text("model").strip(),
         data=form.text("data").strip(),
         fraction=form.run_value("fraction"),
-        seed=form.run_value("seed"),
+        seed=form.run_value("seeds")[0],
         name=form.text("name").strip(),
-        time_limit=60 * minutes if minutes else None,
+        time_limit=form.run_value("time_limit"),
         launcher="tui",
         ignored_checks=ignored,
+        report_to=form.run_value("report_to"),
+        stop_on=form.run_value("stop_on"),
     )
 
 
-def launch(draft: Draft, settings: LoadedSettings, machine: Machine) -> Launched | LaunchRefused:
-    """Compose, submit and start a run; whatever goes wrong is said, beside the field that it names."""
+def launch(
+    draft: Draft, seeds: Sequence[int], settings: LoadedSettings, machine: Machine
+) -> Launched | LaunchRefused:
+    """Compose, submit and start a run, or a group of one for each seed.
+
+    Whatever goes wrong is said, beside the field that it names.
+    """
     try:
         spec = compose(draft, settings)
         refuse(assess(recipe_of(spec), settings, machine))
-        layout = submit(settings.runs_dir, settled(spec))
-        launcher.launch(layout, settings.values.launch.survive_logout)
+        runs = members(settled(spec), seeds)
+        started = launcher.start_all(settings.runs_dir, runs, settings.values.launch.survive_logout)
     except Exception as error:
         return refusal(describe(error), draft)
-    return Launched(layout.id)
+    return Launched(started[0].id)
 
 
 def machine_of_reading(seen: status.Machine) -> Machine:
@@ -121,6 +130,18 @@ def machine_of_reading(seen: status.Machine) -> Machine:
     host = seen.host
     free = None if host is None else host.host_memory_total_bytes - host.host_memory_used_bytes
     return machine_of(seen.gpus, free, None if host is None else host.disk_free_bytes)
+
+
+def to_choose(form: Form, field: FieldDescription, offered: Mapping[str, str]) -> list[Choosable]:
+    """A field's suggestions as rows; the names that a field of several holds are marked."""
+    chosen: tuple[str, ...] = ()
+    if field.options is not None:
+        with suppress(FieldError):
+            chosen = form.run_value(field.name)
+    return [
+        Choosable(value, value, about, "chosen" if value in chosen else "")
+        for value, about in offered.items()
+    ]
 
 
 def ignorable(findings: Iterable[Finding]) -> list[Choosable]:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 if TYPE_CHECKING:
+    from nli_console.data.prompts.catalogue import Catalogue as Templates
     from nli_console.methods.presets import Preset
     from nli_console.record.spec import RunSpec
     from nli_console.record.store import RunSummary
-    from nli_console.tui.preflight import Answer
+    from nli_console.tui.answer import Answer
     from nli_console.tui.status import Machine
 
 
@@ -71,9 +72,10 @@ class Failure(Message):
 
 @dataclass
 class PresetsRead(Message):
-    """The presets that can be used, and a sentence for each file that cannot."""
+    """The presets and prompt templates that can be used, and a sentence for each file that cannot."""
 
     presets: tuple["Preset", ...]
+    templates: "Templates"
     problems: tuple[str, ...]
 
 

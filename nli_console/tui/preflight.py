@@ -1,9 +1,8 @@
 """What there is to know before a run is launched, found out on a daemon thread."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 from textual.message_pump import MessagePump
 
@@ -18,19 +17,18 @@ from nli_console.methods.base import Hyperparameters, TrainingHyperparameters
 from nli_console.methods.checks import DataFacts, Finding, PromptFacts
 from nli_console.methods.shapes import Task
 from nli_console.record.compose import template_of
+from nli_console.record.spec_io import check_runs_dir
 from nli_console.record.speed import measured_speed
-from nli_console.record.state import State
 from nli_console.record.summary import RunSummary
 from nli_console.settings import LoadedSettings
 from nli_console.supervisor.engine import Engine, EngineAnswer, EngineQuestion
 from nli_console.supervisor.launch import Survival, survival
 from nli_console.supervisor.preflight import Machine, Recipe, assess, engine_question
 from nli_console.text import clean_line
+from nli_console.tui.answer import Answer, Note, NoteKind, Question
 from nli_console.tui.background import Latest
-from nli_console.tui.form import Form
 from nli_console.tui.messages import PreflightAnswered
 
-NoteKind = Literal["ok", "info", "busy", "warning", "error"]
 PUBLISHED_ROWS = {
     "nyu-mll/multi_nli": 392_702,
     "nyu-mll/glue": 392_702,
@@ -38,48 +36,6 @@ PUBLISHED_ROWS = {
     "facebook/anli": 162_865,
 }
 """Labelled training rows of well-known datasets, as their authors publish them (GLUE: its MNLI)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """One finding, in a sentence."""
-
-    kind: NoteKind
-    text: str
-    field: str | None = None
-    """The form field that it is about, if one."""
-
-
-@dataclass(frozen=True)
-class Question:
-    """What the form says now. ``hyperparameters`` is ``None`` while they are not valid."""
-
-    method: str
-    model: str
-    data: str
-    fraction: float
-    hyperparameters: Hyperparameters | None
-    seed: int = 1
-    ignored: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What is known about ``question``; ``None`` is unknown, ``counting`` means parameters follow.
-
-    ``memory`` is the estimated peak in bytes, ``seconds`` the estimated time; ``notes`` tell of ``findings``.
-    """
-
-    question: Question | None = None
-    trainable: int | None = None
-    total: int | None = None
-    counting: bool = False
-    train_rows: int | None = None
-    steps: int | None = None
-    memory: int | None = None
-    seconds: float | None = None
-    findings: tuple[Finding, ...] = ()
-    notes: tuple[Note, ...] = ()
 
 
 class Preflight:
@@ -177,7 +133,9 @@ class Preflight:
     ) -> Answer:
         rows = None if facts is None else facts.train_rows
         steps = None if rows is None else optimiser_steps(rows, question.hyperparameters)
-        return replace(answer, train_rows=rows, steps=steps, notes=(*notes, *self._machine_notes()))
+        reported = None if facts is None or facts.evaluation is None else sum(facts.evaluation.values())
+        notes = [*notes, *self._machine_notes()]
+        return replace(answer, train_rows=rows, scored_rows=reported, steps=steps, notes=tuple(notes))
 
     # Model
 
@@ -268,35 +226,14 @@ class Preflight:
         if self._survival is None:
             self._survival = survival(self._settings.values.launch.survive_logout)
         kind: NoteKind = "ok" if self._survival.outlives_logout else "warning"
-        notes = (Note(kind, self._survival.sentence),)
-        return (*notes, Note("info", self._settings.notice)) if self._settings.notice else notes
-
-
-def form_notes(form: Form) -> list[Note]:
-    """What the form itself tells, without a file or a process."""
-    notes = []
-    problems = form.problems()
-    if problems:
-        count = "One field needs" if len(problems) == 1 else f"{len(problems)} fields need"
-        names = ", ".join(name.replace("_", " ") for name in problems)
-        notes.append(Note("error", f"{count} attention: {names}"))
-    changes = len(form.changes())
-    if changes:
-        noun = "value differs" if changes == 1 else "values differ"
-        notes.append(Note("info", f"{changes} {noun} from {form.preset.name}"))
-    return notes
-
-
-def queue_note(states: Iterable[State], slots: int) -> Note:
-    """When the run would start, by the states of the others; ``slots`` runs may use the CPU at once."""
-    states = list(states)
-    queued = states.count(State.QUEUED)
-    working = sum(state in (State.STARTING, State.RUNNING, State.STALLED, State.STOPPING) for state in states)
-    if queued:
-        return Note("info", f"Waits behind {queued} queued {'run' if queued == 1 else 'runs'}")
-    if working >= slots:
-        return Note("info", f"Waits until {'the' if working == 1 else 'one'} running run has ended")
-    return Note("ok", "Starts at once")
+        notes = [Note(kind, self._survival.sentence)]
+        try:
+            check_runs_dir(self._settings.runs_dir, make=False)
+        except ConsoleError as error:
+            notes.insert(0, Note("error", str(error)))
+        if self._settings.notice:
+            notes.append(Note("info", self._settings.notice))
+        return tuple(notes)
 
 
 class RowCounts:

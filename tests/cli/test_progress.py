@@ -4,10 +4,8 @@ import io
 
 import pytest
 
-from nli_console.cli.options import parse_duration
 from nli_console.cli.output import pairs, table
 from nli_console.cli.progress import Evaluated, Progress, Screen
-from nli_console.errors import ConsoleError
 
 
 class Terminal(io.StringIO):
@@ -81,20 +79,6 @@ def test_columns_line_up_with_wide_characters():
     lines = table(("A", "N"), [("日本", 1), ("x", 20)], right=(1,)).splitlines()
     assert lines == ["A      N", "日本   1", "x     20"]
     assert pairs([("a", "1\n2"), ("long", "3")]) == "a     1\n      2\nlong  3"
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("90", 90), ("90s", 90), ("45m", 2700), ("2h30m", 9000), ("1d", 86400), ("1.5h", 5400)],
-)
-def test_durations(text, seconds):
-    assert parse_duration("--time-limit", text) == seconds
-
-
-@pytest.mark.parametrize("text", ["", "0", "-5", "abc", "5x", "m", "nan", "1:30"])
-def test_durations_that_are_none(text):
-    with pytest.raises(ConsoleError, match="--time-limit"):
-        parse_duration("--time-limit", text)
 
 
 def test_a_table_that_does_not_fit_leaves_out_what_it_can_spare():

@@ -100,7 +100,7 @@ def test_the_recorded_command_asks_for_the_same_again(place):
             '--schedule cosin: must be linear, cosine or constant; did you mean "cosine"?',
         ),
         (["--fraction", "10%"], "--fraction 10%: must be a number, such as 0.1"),
-        (["--fraction", "0"], "--fraction 0: must be more than 0 and at most 1"),
+        (["--fraction", "0"], "--fraction 0: must be more than 0"),
         (["--seed", "-1"], "--seed -1: must be a whole number from 0 to 4294967295"),
         (["--time-limit", "soon"], "--time-limit soon: expected a time above zero"),
         (["--time-limit", "0"], "--time-limit 0: expected a time above zero"),

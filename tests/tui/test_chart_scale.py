@@ -5,7 +5,7 @@ import math
 import pytest
 
 from nli_console.tui.widgets.buckets import Buckets, smooth
-from nli_console.tui.widgets.chart_scale import extent_of, nice_scale, robust_range, tick_label
+from nli_console.tui.widgets.chart_scale import extent_of, nice_scale, robust_range, step_labels, tick_label
 
 
 @pytest.mark.parametrize(
@@ -49,12 +49,34 @@ def test_tick_labels_are_short() -> None:
     assert tick_label(1200) == "1200"
 
 
-def test_steps_double_while_live_and_stop_at_the_end_of_the_run() -> None:
-    assert [extent_of(step, 1200, live=True) for step in (0, 31, 32, 600, 1023, 1024, 1200)] == [
-        32, 32, 64, 1024, 1024, 1201, 1201,
+def test_the_axis_ends_at_round_steps_while_live_and_at_the_end_of_the_run() -> None:
+    assert [extent_of(step, 1200, live=True) - 1 for step in (0, 20, 21, 600, 1000, 1001, 1200)] == [
+        20, 20, 50, 1000, 1000, 1200, 1200,
     ]  # fmt: skip
-    assert extent_of(599, 1200, live=False) == 600
-    assert extent_of(5000, None, live=True) == 8192
+    assert [extent_of(step, 270, live=True) - 1 for step in (150, 200, 201, 270)] == [200, 200, 270, 270]
+    assert extent_of(599, 1200, live=False) - 1 == 599
+    assert extent_of(3, 7, live=True) - 1 == 7
+    assert extent_of(5000, None, live=True) - 1 == 5000
+
+
+@pytest.mark.parametrize("columns", [23, 40, 53, 80, 113])
+@pytest.mark.parametrize("last", [1, 2, 7, 20, 270, 1536, 12_270, 1_000_000])
+def test_labels_of_steps_are_round_differ_and_do_not_touch(last: int, columns: int) -> None:
+    end = f" {last:,} steps"
+    before, named = 2, []
+    for column, label in step_labels(last + 1, columns, end):
+        assert column > before
+        before = column + len(label)
+        named.append(int(label.replace(",", "")))
+        assert abs(column + len(label) / 2 - named[-1] * columns / (last + 1)) <= 1.5
+    assert before < columns - len(end) or not named
+    assert named == sorted(set(named))
+    assert all(0 < step < last for step in named)
+    assert all(str(step).rstrip("0") in {"1", "2", "5"} for step in named[:1])
+
+
+def test_a_wide_axis_has_several_labels() -> None:
+    assert [label for _, label in step_labels(271, 80, " 270 steps")] == [" 50 ", " 100 ", " 150 ", " 200 "]
 
 
 def test_one_exploding_step_does_not_flatten_the_curve() -> None:

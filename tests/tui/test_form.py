@@ -42,7 +42,7 @@ def test_a_changed_field_shows_what_the_preset_has(form):
 def test_every_marked_field_is_counted(form):
     form.edit("fraction", "0.1")
     form.edit("lora_r", "16")
-    form.edit("seed", "7")
+    form.edit("seeds", "7")
     assert form.changes() == ["fraction", "lora_r"]
 
 
@@ -111,6 +111,6 @@ def test_clone_fills_in_what_a_run_was_asked_to_be(form):
 
     spec = make_spec(seed=7, name="better", hyperparameters={"lora_r": 4, "learning_rate": 1e-4})
     form.clone(spec)
-    assert (form.text("seed"), form.text("name"), form.text("lora_r")) == ("7", "better", "4")
+    assert (form.text("seeds"), form.text("name"), form.text("lora_r")) == ("7", "better", "4")
     assert form.text("model") == spec.model_name
     assert form.text("learning_rate") == "1e-4"

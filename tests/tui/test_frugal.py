@@ -1,18 +1,23 @@
 """Only what changed goes to the terminal, and what is on the terminal is what the console drew."""
 
+import asyncio
 import os
 import signal
 import sys
 from pathlib import Path
 
+import pyte
 import pytest
 from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
+from textual.widgets._toast import Toast
 
+from nli_console.tui.app import ConsoleApp
 from nli_console.tui.frugal import cells_of, changed_runs, render
 from tests.support.fake_runs import make_run
 from tests.support.terminal import Terminal
+from tests.tui.test_launch_screen import until
 from tests.tui.test_terminal import PROGRAM
 
 CONSOLE = Console(color_system="truecolor")
@@ -126,3 +131,40 @@ def test_coming_back_from_the_shell_paints_everything(terminal):
     terminal.wait_for("Before you launch")
     settle(terminal)
     assert picture(terminal) == before
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """What a terminal shows of everything that a console under test draws; pyte reads it."""
+    terminal = pyte.Screen(120, 40)
+    stream = pyte.Stream(terminal)
+
+    def display(self, screen, renderable):
+        if renderable is not None and not self._batch_count:
+            stream.feed(renderable.render_segments(CONSOLE))
+
+    monkeypatch.setattr(ConsoleApp, "_display", display)
+    return terminal
+
+
+async def test_nothing_of_a_toast_is_left_when_it_ends_while_something_asks_for_places(console, drawn):
+    """Whoever asks where a widget is makes Textual arrange all of them anew, before anything is repainted."""
+    app = console()
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await pilot.pause()
+        app.tell("over the button\n" * 6, title="a toast")
+        await until(pilot, lambda: app.screen.query(Toast) and app.screen.query_one(Toast).region)
+        await until(pilot, lambda: "over the button" in "\n".join(drawn.display))
+        app.screen.query_one("#fields").scroll_to(y=3, animate=False)
+        await until(pilot, lambda: "roberta-large" not in "\n".join(drawn.display))
+        toast = app.screen.query_one(Toast)
+        toast._expire()
+        while toast.is_attached:
+            await asyncio.sleep(0)
+        assert app.screen.query_one("#fields").region
+        await pilot.pause(0.2)
+        before = list(drawn.display)
+        app.action_repaint()
+        await pilot.pause(0.2)
+        assert list(drawn.display) == before
+        assert "over the button" not in "\n".join(before)

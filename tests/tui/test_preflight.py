@@ -13,7 +13,8 @@ from nli_console.methods.fields import require
 from nli_console.record.state import State
 from nli_console.supervisor.engine import ENGINE_VARIABLE
 from nli_console.supervisor.preflight import Machine
-from nli_console.tui.preflight import Preflight, Question, optimiser_steps, queue_note, training_rows
+from nli_console.tui.answer import Question, queue_note
+from nli_console.tui.preflight import Preflight, optimiser_steps, training_rows
 
 
 def _question(**changes):
@@ -118,6 +119,30 @@ def test_a_dataset_with_only_training_rows_loses_a_tenth_to_the_report(loaded):
 )
 def test_the_place_in_the_queue_is_told(states, text):
     assert queue_note(states, 1).text == text
+
+
+def test_a_runs_folder_that_is_a_file_is_told_before_the_launch(preflight, tmp_path):
+    (tmp_path / "runs").write_text("not a folder")
+    answer = preflight.answer(_question())
+    (error,) = [note for note in answer.notes if note.kind == "error"]
+    assert "runs: not a folder" in error.text
+
+
+def test_a_runs_folder_that_is_to_be_made_is_not_made_before_the_launch(preflight, tmp_path):
+    assert not [note for note in preflight.answer(_question()).notes if note.kind == "error"]
+    assert not (tmp_path / "runs").exists()
+
+
+def test_figures_outlast_a_mistake_and_say_so(preflight):
+    sound = preflight.answer(_question())
+    wrong = preflight.answer(replace(_question(), hyperparameters=None)).after(sound)
+    assert (wrong.trainable, wrong.steps, wrong.kept) == (sound.trainable, sound.steps, True)
+    lost = preflight.answer(_question(model="./nowhere")).after(wrong)
+    assert (lost.trainable, lost.kept) == (sound.trainable, True)
+    again = preflight.answer(_question()).after(lost)
+    assert again == sound
+    other = preflight.answer(replace(_question(), method="full", hyperparameters=None)).after(sound)
+    assert (other.trainable, other.kept) == (None, False)
 
 
 def test_findings_name_their_word_and_field_and_can_be_ignored(preflight):

@@ -211,7 +211,7 @@ async def test_a_run_is_opened_by_its_id_and_can_be_cloned_into_the_form(console
         app.post_message(OpenRun(older.id))
         await until(pilot, lambda: app.screen.mode == "runs" and app.screen.table.selected_id == older.id)
         app.post_message(CloneRun(make_spec(seed=99, hyperparameters={"lora_r": 4})))
-        await until(pilot, lambda: app.screen.mode == "launch" and app.screen.form.text("seed") == "99")
+        await until(pilot, lambda: app.screen.mode == "launch" and app.screen.form.text("seeds") == "99")
         assert app.screen.form.text("lora_r") == "4"
 
 

@@ -16,7 +16,7 @@ from nli_console.tui.data_reading import DataFailed, DataOpened, DataProfiled, D
 from nli_console.tui.frugal import make_frugal
 from nli_console.tui.keys import bindings
 from nli_console.tui.screens.base import ConsoleScreen
-from nli_console.tui.suggestions import explain
+from nli_console.tui.suggestions import explain_data
 from nli_console.tui.widgets.data_figures import Look
 from nli_console.tui.widgets.data_panel import DataPanel, Opened
 from nli_console.tui.widgets.example_browser import ExampleBrowser
@@ -170,7 +170,7 @@ class DataScreen(ConsoleScreen):
             return
         spec = event.spec
         settings = self.shell.settings.values
-        where = explain(settings, "data", DEMO_DATA) if spec.name == DEMO_DATA else spec.source
+        where = explain_data(settings, DEMO_DATA) if spec.name == DEMO_DATA else spec.source
         self.opened = replace(self.opened, spec=spec, where=clean_line(where))
         if spec.splits:
             self.browser.show(spec, list(spec.splits))

@@ -1,5 +1,6 @@
 """Launch: pick a method, edit its hyperparameters, see what would run, start it."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from textual import on
@@ -10,13 +11,15 @@ from textual.timer import Timer
 from textual.widgets import Button, OptionList, Static
 from textual.widgets.option_list import Option
 
+from nli_console.data.prompts.catalogue import Catalogue as Templates
 from nli_console.errors import ConsoleError
 from nli_console.methods import registry
-from nli_console.methods.fields import FieldError, validate
+from nli_console.methods.fields import FieldDescription, FieldError, validate
 from nli_console.methods.presets import Preset
 from nli_console.record.spec import RunSpec
 from nli_console.supervisor.preflight import Machine
 from nli_console.tui import launching
+from nli_console.tui.answer import Answer, Question, own_notes
 from nli_console.tui.background import run
 from nli_console.tui.form import Form
 from nli_console.tui.keys import bindings
@@ -29,11 +32,11 @@ from nli_console.tui.messages import (
     PresetsRead,
     RunsDue,
 )
-from nli_console.tui.preflight import Answer, Preflight, Question, form_notes, queue_note
+from nli_console.tui.preflight import Preflight
 from nli_console.tui.screens.base import ConsoleScreen
 from nli_console.tui.screens.picker import Choosable, Picker
 from nli_console.tui.screens.prompt import Prompt
-from nli_console.tui.suggestions import explain, known_names
+from nli_console.tui.suggestions import suggestions
 from nli_console.tui.widgets.checks_panel import ChecksPanel, ChecksStrip
 from nli_console.tui.widgets.field_row import FieldRow
 from nli_console.tui.widgets.launch_form import METHOD, PRESET, LaunchForm, about_preset
@@ -55,6 +58,7 @@ class LaunchScreen(ConsoleScreen):
     form: Form
     _preflight: Preflight
     _presets: ClassVar[tuple[Preset, ...]] = ()
+    _templates: ClassVar[Templates] = Templates([], [])
 
     def body(self) -> ComposeResult:
         self.form = Form(self.shell.settings.values)
@@ -67,7 +71,7 @@ class LaunchScreen(ConsoleScreen):
                     markup=False,
                 )
                 yield Static(id="about", markup=False)
-            yield LaunchForm(self.form, self.shell.settings.values, symbols)
+            yield LaunchForm(self.form, self._suggestions, symbols)
             with Vertical(id="checks"):
                 yield Static("Before you launch", markup=False, classes="heading")
                 with VerticalScroll(can_focus=False):
@@ -119,8 +123,8 @@ class LaunchScreen(ConsoleScreen):
 
     def _show_checks(self, *_: object) -> None:
         states = [run.state.state for run in self.shell.runs]
-        notes = [*form_notes(self.form), queue_note(states, self.shell.settings.values.queue.cpu_slots)]
-        fresh = self._answer.question == self._question()
+        notes = own_notes(self.form, self._answer, states, self.shell.settings.values.queue.cpu_slots)
+        fresh = self._answer.question == self._question() and not self._answer.kept
         for panel in (self.query_one(ChecksPanel), self.query_one(ChecksStrip)):
             panel.show(self._answer, notes, fresh=fresh)
 
@@ -172,20 +176,21 @@ class LaunchScreen(ConsoleScreen):
             rows = [Choosable(m.name, m.title, m.summary) for m in registry.methods().values()]
             current = self.form.method
         else:
-            field = self.form.field(name)
-            values = field.choices or known_names(self.shell.settings.values, name)
-            rows = [
-                Choosable(value, value, explain(self.shell.settings.values, name, value)) for value in values
-            ]
-            current = self.form.text(name)
+            field, current = self.form.field(name), self.form.text(name)
+            rows = launching.to_choose(self.form, field, self._suggestions(field))
         self.app.push_screen(
             Picker(name.replace("_", " "), rows, current=current), lambda value: self._picked(name, value)
         )
 
     def _picked(self, name: str, value: str | None) -> None:
         if value is not None:
+            if name not in (METHOD.name, PRESET.name):
+                value = self.form.with_choice(name, value)
             self._edited(FieldRow.Edited(name, value))
             self._show_fields(write=True)
+
+    def _suggestions(self, field: FieldDescription) -> Mapping[str, str]:
+        return suggestions(self.shell.settings.values, self.form.current, field, self._templates)
 
     def action_field(self, by: int) -> None:
         if by > 0:
@@ -238,9 +243,9 @@ class LaunchScreen(ConsoleScreen):
     @on(PresetsRead)
     def _presets_read(self, event: PresetsRead) -> None:
         event.stop()
-        self._presets = event.presets  # type: ignore[misc]
+        self._presets, self._templates = event.presets, event.templates  # type: ignore[misc]
         for problem in event.problems:
-            self.shell.tell(problem, title="preset left out", severity="warning")
+            self.shell.tell(problem, title="preset or template left out", severity="warning")
         self._show_fields()
 
     def action_preset(self) -> None:
@@ -298,7 +303,7 @@ class LaunchScreen(ConsoleScreen):
         """What the form says now; ``None`` while the fraction cannot be read."""
         hyperparameters, _ = validate(self.form.current.Hyperparameters, self.form.hyperparameters())
         try:
-            fraction, seed = self.form.run_value("fraction"), self.form.run_value("seed")
+            fraction, seed = self.form.run_value("fraction"), self.form.run_value("seeds")[0]
         except FieldError:
             return None
         model, data = self.form.text("model").strip(), self.form.text("data").strip()
@@ -327,7 +332,7 @@ class LaunchScreen(ConsoleScreen):
         event.stop()
         if event.answer.question != self._question():
             return  # The form has changed since; the answer to what it says now is on its way.
-        self._answer = event.answer
+        self._answer = event.answer.after(self._answer)
         self.form.forgive()
         for note in event.answer.notes:
             if note.kind == "error" and note.field is not None:
@@ -356,7 +361,8 @@ class LaunchScreen(ConsoleScreen):
         draft = launching.draft_of(self.form, hyperparameters, tuple(sorted(self._ignored)))
         settings = self.shell.settings
         machine = self._machine_now()
-        run(lambda: launching.launch(draft, settings, machine), self, title="launch")
+        seeds = self.form.run_value("seeds")
+        run(lambda: launching.launch(draft, seeds, settings, machine), self, title="launch")
 
     @on(Launched)
     def _launched(self, event: Launched) -> None:

@@ -15,6 +15,7 @@ from nli_console.tui.widgets.chart_scale import (
     labelled,
     nice_scale,
     robust_range,
+    step_labels,
     tick_label,
 )
 from nli_console.tui.widgets.ink import Span, fit_left, ink_style, to_strip, width_of
@@ -39,8 +40,9 @@ _GUTTER = 7
 class LineChart(Painted):
     """One curve over steps: raw values dimmed behind their moving average, and measured points in front.
 
-    A value that is not finite interrupts the line and is counted in the title. The x axis doubles while
-    ``live`` and fills the width afterwards; the y axis moves only when values leave it or use little of it.
+    A value that is not finite interrupts the line and is counted in the title. The x axis grows in steps
+    while ``live`` and fills the width afterwards; the y axis moves only when values leave it or use little
+    of it.
     """
 
     DEFAULT_CSS = "LineChart { height: 1fr; min-height: 4; width: 1fr; }"
@@ -259,14 +261,12 @@ class LineChart(Painted):
 
     def _axis(self, width: int) -> list[Span]:
         corner, dash = ("+", "-") if self.symbols == "ascii" else ("└", "─")
-        plot = width - _GUTTER
-        end = f" {self._extent - 1:,} steps"
-        middle = f" {(self._extent - 1) // 2:,} "
+        plot, last = width - _GUTTER, self._extent - 1
+        end = f" {last:,} {'step' if last == 1 else 'steps'}"
         spans: list[Span] = [(" " * (_GUTTER - 1), "muted"), (corner, "line"), ("0 ", "muted")]
         if plot < len(end) + 4:
             return [*spans, (dash * (plot - 2), "line")]
-        half = plot // 2 - len(middle) // 2 - 2
-        if plot >= 30:
-            spans += [(dash * half, "line"), (middle, "muted")]
+        for column, label in step_labels(self._extent, plot, end):
+            spans += [(dash * (_GUTTER + column - width_of(spans)), "line"), (label, "muted")]
         spans.append((dash * (width - width_of(spans) - len(end)), "line"))
         return [*spans, (end, "muted")]

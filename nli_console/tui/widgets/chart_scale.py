@@ -1,11 +1,15 @@
 """Axes: bounds that rarely move, ticks at round numbers, and the step range of the x axis."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 
 from nli_console.text import format_number
 
-FIRST_EXTENT = 32
+FIRST_END = 20
+_BETWEEN = 4
+"""Cells of the line between two labels of the x axis."""
 _ROUND = (1.0, 2.0, 2.5, 5.0, 10.0)
 _KEEP_SHARE = 0.4
 
@@ -90,20 +94,40 @@ def tick_label(value: float) -> str:
 
 
 def extent_of(last_step: int, total_steps: int | None, live: bool) -> int:
-    """How many steps the x axis holds.
+    """How many steps the x axis holds, step 0 included.
 
-    While a run is going the extent doubles, so that columns keep their place between two doublings; the last
-    doubling stops at the run's own end. A run that has ended fills the width.
+    While a run is going the axis ends at a round step at first, and grows by half a decade at most, so that
+    columns keep their place in between; then at the run's own end. A run that has ended fills the width.
     """
     steps = last_step + 1
     if not live:
         return max(steps, 2)
-    extent = FIRST_EXTENT
-    while extent < steps:
-        extent *= 2
-    if total_steps is not None and steps <= total_steps + 1 <= extent:
-        return max(total_steps + 1, 2)
-    return extent
+    end = next(step for step in _round_steps(FIRST_END) if step >= last_step)
+    if total_steps is not None and last_step <= total_steps <= end:
+        end = total_steps
+    return max(end + 1, 2)
+
+
+def step_labels(extent: int, columns: int, end: str) -> list[tuple[int, str]]:
+    """Labels of the x axis between its ends, each with the column at which it begins.
+
+    They stand at round steps, centred over their columns, with room between each other and before the text
+    ``end``, which closes the axis.
+    """
+    found: list[tuple[int, str]] = []
+    widest = len(f" {extent - 1:,} ")
+    step = next(held for held in _round_steps(1) if held * columns >= (widest + _BETWEEN) * extent)
+    for number in range(step, extent - 1, step):
+        label = f" {number:,} "
+        column = number * columns // extent - len(label) // 2
+        if column >= _BETWEEN and column + len(label) + _BETWEEN // 2 <= columns - len(end):
+            found.append((column, label))
+    return found
+
+
+def _round_steps(first: int) -> Iterator[int]:
+    """1, 2, 5, 10, 20, 50 …, from ``first`` on."""
+    return (step for power in count() for step in (10**power, 2 * 10**power, 5 * 10**power) if step >= first)
 
 
 def robust_range(lows: list[float], highs: list[float], centre: list[float]) -> tuple[float, float] | None:

@@ -7,7 +7,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from nli_console.text import UNKNOWN, clean, clean_line, format_bytes, format_count, format_duration
-from nli_console.tui.preflight import Answer, Note, NoteKind
+from nli_console.tui.answer import Answer, Note, NoteKind
 from nli_console.tui.symbols import Symbols
 
 _STYLES: dict[NoteKind, str] = {
@@ -17,6 +17,10 @@ _STYLES: dict[NoteKind, str] = {
     "warning": "$warning",
     "error": "$error",
 }
+
+
+_DECISIVE = ("trainable", "steps", "to score")
+"""Figures that stand in the strip."""
 
 
 class ChecksPanel(Static):
@@ -66,7 +70,7 @@ class ChecksStrip(Static):
         figures = [
             Content.assemble((f"{label} ", "$muted"), value)
             for label, value in numbers(answer, fresh=fresh)
-            if label in ("trainable", "steps")
+            if label in _DECISIVE
         ]
         by_weight = list(_STYLES)[::-1]
         worst = sorted((*notes, *answer.notes), key=lambda note: by_weight.index(note.kind))
@@ -97,18 +101,15 @@ def _figures(answer: Answer) -> list[tuple[str, Content]]:
         share = f"  {100 * answer.trainable / answer.total:.3g} %"
         trainable = Content.assemble((format_count(answer.trainable), "bold $bright"), (share, "$muted"))
         total = Content(format_count(answer.total))
-    rows = Content(format_count(answer.train_rows))
     steps = Content.assemble((format_count(answer.steps), "bold $bright"))
     memory = Content(UNKNOWN if answer.memory is None else f"~ {format_bytes(answer.memory)}")
     time = Content(UNKNOWN if answer.seconds is None else f"~ {format_duration(answer.seconds)}")
-    return [
-        ("trainable", trainable),
-        ("total", total),
-        ("train rows", rows),
-        ("steps", steps),
-        ("memory", memory),
-        ("time", time),
-    ]
+    cost = [("memory", memory), ("time", time)]
+    if not answer.trains:
+        scored = Content.assemble((format_count(answer.scored_rows), "bold $bright"), (" rows", "$muted"))
+        return [("parameters", total), ("to score", scored), *cost]
+    rows = Content(format_count(answer.train_rows))
+    return [("trainable", trainable), ("total", total), ("train rows", rows), ("steps", steps), *cost]
 
 
 def note_lines(note: Note, symbols: Symbols, width: int) -> Content:

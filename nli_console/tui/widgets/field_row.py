@@ -1,5 +1,6 @@
 """One field of a form: mark, label, editor, and what may be typed or what is wrong with what was."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from textual import on
@@ -7,13 +8,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.content import Content
 from textual.message import Message
-from textual.suggester import SuggestFromList
 from textual.widget import Widget
 from textual.widgets import Static
 
 from nli_console.methods.fields import FieldDescription
 from nli_console.text import clean_line
 from nli_console.tui.form import FieldLook
+from nli_console.tui.suggestions import Suggester
 from nli_console.tui.symbols import Symbols
 from nli_console.tui.widgets.choice import YES_NO, Choice
 from nli_console.tui.widgets.text_input import TextInput
@@ -32,6 +33,8 @@ class FieldRow(Widget):
     FieldRow > TextInput, FieldRow > Choice { margin: 0 0 0 31; width: 11; }
     FieldRow > .problem { height: auto; padding: 0 1 0 3; color: $error; display: none; }
     FieldRow.-wrong > .problem { display: block; }
+    FieldRow > .meaning { height: auto; padding: 0 1 0 32; color: $muted; display: none; }
+    FieldRow.-told > .meaning { display: block; }
     FieldRow.-wide > TextInput, FieldRow.-wide > Choice { width: 24; }
     FieldRow.-long > TextInput, FieldRow.-long > Choice { width: 1fr; margin: 0 2 0 31; }
     """
@@ -75,7 +78,7 @@ class FieldRow(Widget):
         symbols: Symbols,
         *,
         label: str | None = None,
-        suggestions: tuple[str, ...] = (),
+        suggestions: Callable[[], Iterable[str]] | None = None,
         placeholder: str = "",
         listed: bool = False,
         classes: str = "",
@@ -84,7 +87,7 @@ class FieldRow(Widget):
         super().__init__(classes=f"{classes} {width}")
         self.field = field
         self.look = look
-        self.listed = listed or bool(field.choices)
+        self.listed = listed or bool(field.choices or field.options)
         self._symbols = symbols
         self._label_text = label or field.name.replace("_", " ")
         self._suggestions = suggestions
@@ -97,13 +100,15 @@ class FieldRow(Widget):
             return Choice(self.look.text, YES_NO, self._symbols)
         if self.field.kind == "choice":
             return Choice(self.look.text, self.field.choices, self._symbols)
-        suggester = SuggestFromList(self._suggestions, case_sensitive=False) if self._suggestions else None
+        suggester = None if self._suggestions is None else Suggester(self._suggestions)
         return TextInput(self.look.text, suggester=suggester, placeholder=placeholder)
 
     def compose(self) -> ComposeResult:
         yield self._editor
         if self.look.problem is not None:
-            yield self._problem_line()
+            yield self._line("problem")
+        if self.look.meaning:
+            yield self._line("meaning")
 
     def render(self) -> Content:
         hint = Content("") if self.has_class("-wide") or self.has_class("-long") else self.hint()
@@ -123,22 +128,27 @@ class FieldRow(Widget):
                 self._editor.value = look.text
         if look == self.look:
             return
-        told, self.look = self.look.problem, look
+        told, self.look = self.look, look
         self.refresh()
-        if look.problem != told:
-            self._tell_problem()
-            self._mark()
+        if look.problem != told.problem:
+            self._tell("problem")
+        if look.meaning != told.meaning:
+            self._tell("meaning")
+        self._mark()
 
-    def _tell_problem(self) -> None:
-        lines = self.query(".problem").results(Static)
-        for line in lines:
-            line.update(self._problem_content())
+    def _tell(self, what: str) -> None:
+        for line in self.query(f".{what}").results(Static):
+            line.update(self._told(what))
             return
-        if self.look.problem is not None:
-            self.mount(self._problem_line())
+        if self._told(what):
+            self.mount(self._line(what))
 
-    def _problem_line(self) -> Static:
-        return Static(self._problem_content(), classes="problem")
+    def _line(self, what: str) -> Static:
+        """A line below the editor, made when there is something to say for the first time."""
+        return Static(self._told(what), classes=what)
+
+    def _told(self, what: str) -> Content:
+        return Content(clean_line((self.look.problem if what == "problem" else self.look.meaning) or ""))
 
     def _label(self) -> Content:
         if self.look.problem is not None:
@@ -153,6 +163,7 @@ class FieldRow(Widget):
     def _mark(self) -> None:
         wrong = self.look.problem is not None
         self.set_class(wrong, "-wrong")
+        self.set_class(bool(self.look.meaning), "-told")
         self._editor.set_class(wrong, "-problem")
 
     def hint(self) -> Content:
@@ -162,9 +173,6 @@ class FieldRow(Widget):
                 f"preset {clean_line(self.look.differs_from, limit=40) or 'empty'}", "$accent"
             )
         return Content.styled(self.range_text(), "$muted")
-
-    def _problem_content(self) -> Content:
-        return Content(clean_line(self.look.problem or ""))
 
     def range_text(self) -> str:
         """Bounds and unit: ``1…1024 passes``."""

@@ -1,6 +1,7 @@
 """The form of a launch: what every run needs, the hyperparameters, and a line that explains the field."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from textual import on
 from textual.app import ComposeResult
@@ -11,17 +12,21 @@ from textual.widgets import Static
 from nli_console.methods import registry
 from nli_console.methods.fields import FieldDescription
 from nli_console.methods.presets import Preset
-from nli_console.settings import Settings
+from nli_console.record.run_fields import RUN_FIELDS
 from nli_console.text import clean_line
-from nli_console.tui.form import RUN_FIELDS, FieldLook, Form
-from nli_console.tui.suggestions import known_names
+from nli_console.tui.form import FieldLook, Form
+from nli_console.tui.suggestions import suggests
 from nli_console.tui.symbols import Symbols
 from nli_console.tui.widgets.choice import Choice
 from nli_console.tui.widgets.field_row import FieldRow
-from nli_console.tui.widgets.method_form import MethodForm
+from nli_console.tui.widgets.method_form import MethodForm, Suggest
 
 METHOD = FieldDescription("method", "METHOD", "choice", "", "how the model learns", "run", choices=("",))
 PRESET = FieldDescription("preset", "--preset", "choice", "", "values to start from", "run", choices=("",))
+_PLACEHOLDERS = {
+    "name": "from method and model", "time_limit": "none", "report_to": "none", "stop_on": "none",
+}  # fmt: skip
+"""What an empty field means."""
 
 
 class LaunchForm(Vertical):
@@ -34,9 +39,10 @@ class LaunchForm(Vertical):
     LaunchForm #field-help { height: 3; padding: 1 3 0 3; text-overflow: ellipsis; }
     """
 
-    def __init__(self, form: Form, settings: Settings, symbols: Symbols) -> None:
+    def __init__(self, form: Form, suggest: Suggest, symbols: Symbols) -> None:
         super().__init__()
         self.form = form
+        self._suggest = suggest
         self._symbols = symbols
         self._folded = True
         self._method_row = self._row(METHOD, FieldLook(form.method), classes="-method-row -long", listed=True)
@@ -44,15 +50,13 @@ class LaunchForm(Vertical):
         problems = form.problems()
         self._rows: list[FieldRow] = []
         for field in RUN_FIELDS:
-            names = known_names(settings, field.name)
-            placeholder = "from method and model" if field.name == "name" else ""
             self._rows.append(
                 self._row(
                     field,
                     form.look(field.name, problems),
-                    suggestions=names,
-                    listed=bool(names),
-                    placeholder=placeholder,
+                    suggestions=partial(suggest, field) if field.options is None else None,
+                    listed=suggests(field),
+                    placeholder=_PLACEHOLDERS.get(field.name, ""),
                 )
             )
         self._methods: dict[str, MethodForm] = {}
@@ -62,7 +66,7 @@ class LaunchForm(Vertical):
         field: FieldDescription,
         look: FieldLook,
         *,
-        suggestions: tuple[str, ...] = (),
+        suggestions: Callable[[], Iterable[str]] | None = None,
         placeholder: str = "",
         listed: bool = False,
         classes: str = "",
@@ -100,7 +104,7 @@ class LaunchForm(Vertical):
             section.display = name == method.name
 
     def _section(self) -> MethodForm:
-        made = MethodForm(self.form, self._symbols, folded=self._folded)
+        made = MethodForm(self.form, self._suggest, self._symbols, folded=self._folded)
         self._methods[self.form.method] = made
         return made
 

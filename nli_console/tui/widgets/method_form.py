@@ -1,7 +1,8 @@
 """The hyperparameters of one method as rows under group titles, advanced ones folded away."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -13,8 +14,12 @@ from textual.widgets import Static
 from nli_console.methods.base import TrainingHyperparameters
 from nli_console.methods.fields import FieldDescription, describe
 from nli_console.tui.form import FieldLook, Form
+from nli_console.tui.suggestions import suggests
 from nli_console.tui.symbols import Symbols
 from nli_console.tui.widgets.field_row import FieldRow
+
+Suggest = Callable[[FieldDescription], Iterable[str]]
+"""Names that a field completes what is typed to."""
 
 _SHARED = frozenset(field.group for field in describe(TrainingHyperparameters))
 
@@ -42,9 +47,10 @@ class MethodForm(Vertical):
     MethodForm Fold:hover { color: $accent; }
     """
 
-    def __init__(self, form: Form, symbols: Symbols, *, folded: bool) -> None:
+    def __init__(self, form: Form, suggest: Suggest, symbols: Symbols, *, folded: bool) -> None:
         super().__init__(id=f"form-{form.method}", classes="-folded" if folded else "")
         self.method = form.method
+        self._suggest = suggest
         self._symbols = symbols
         self._groups = _grouped(form.hyperparameter_fields())
         self._places: dict[str, str] = {}
@@ -79,7 +85,8 @@ class MethodForm(Vertical):
 
     def _row(self, field: FieldDescription) -> FieldRow:
         look = self._looks[field.name]
-        row = FieldRow(field, look, self._symbols)
+        names = partial(self._suggest, field) if suggests(field) and not field.choices else None
+        row = FieldRow(field, look, self._symbols, suggestions=names, listed=suggests(field))
         self._classify(row, look)
         return row
 
