@@ -32,10 +32,8 @@ class Question(_Part):
     shots: tuple[Example, ...] = ()
 
     def refuse_empty(self) -> None:
-        """Raises ``ConsoleError`` where the premise or the hypothesis says nothing."""
-        for name, text in (("premise", self.premise), ("hypothesis", self.hypothesis)):
-            if not text.strip():
-                raise ConsoleError(f"the {name} is empty; write a sentence")
+        """As :func:`refuse_empty`."""
+        refuse_empty(self.premise, self.hypothesis)
 
 
 class Dialogue(_Part):
@@ -180,6 +178,13 @@ def read_request(record: dict[str, Any]) -> Request:
         key = "".join(f"{part}: " for part in first["loc"][-2:])
         message = clean_line(f"{key}{first['msg'][:1].lower()}{first['msg'][1:]}", limit=300)
         raise ConsoleError(f"the request cannot be read: {message}") from None
+
+
+def refuse_empty(premise: str, hypothesis: str) -> None:
+    """Raises ``ConsoleError`` where the premise or the hypothesis says nothing."""
+    for name, text in (("premise", premise), ("hypothesis", hypothesis)):
+        if not text.strip():
+            raise ConsoleError(f"the {name} is empty; write a sentence")
 
 
 def refuse_too_long(tokens: int, positions: int | None, what: str = "the prompt") -> None:

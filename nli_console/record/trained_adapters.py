@@ -44,7 +44,8 @@ def adapter_of(layout: RunLayout) -> TrainedAdapter:
     method = registry.get(spec.method)
     if method.product != "adapter" or method.task != "causal":
         raise ConsoleError(
-            f"{layout.id}: a run of {spec.method} leaves no adapter that writes text; expected one of qlora_sft"
+            f"{layout.id}: a run of {spec.method} leaves no adapter that writes text; expected a run of "
+            "qlora_sft"
         )
     state = derive(gather(layout)).state
     if state != State.FINISHED:
