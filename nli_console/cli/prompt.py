@@ -10,7 +10,17 @@ from nli_console.cli.chat_session import ChatSession, fragments
 from nli_console.cli.context import Context, Ctx
 from nli_console.cli.options import Json
 from nli_console.cli.output import note, pairs, say, say_json, table
-from nli_console.data.chat import Demonstrate, Generate, Load, Question, Render, Sampling, Score, refuse_empty
+from nli_console.data.chat import (
+    Demonstrate,
+    Generate,
+    Load,
+    Question,
+    Render,
+    Sampling,
+    Score,
+    refuse_empty,
+    refuse_masked,
+)
 from nli_console.data.prompts import PromptTemplate, catalogue
 from nli_console.data.resolve import resolve_dataset, resolve_model
 from nli_console.data.spec import LABELS, Example
@@ -67,8 +77,8 @@ def prompt(
     template: Annotated[
         str | None,
         Parameter(
-            help="by name, see `nli-console templates` (default: the adapter's own; demo for the demo models, "
-            "else recommended)"
+            help="by name, see `nli-console templates` (default: the adapter's own; demo for the demo "
+            "models, else recommended)"
         ),
     ] = None,
     shots: Annotated[
@@ -212,7 +222,9 @@ def _asked(
     if template is None and trained is not None and trained.template is not None:
         return _Asked(load, trained, trained.template, sampling)
     wanted = template or str(presets.default_for("icl", name).hyperparameters.get("template", "recommended"))
-    return _Asked(load, trained, catalogue.load(wanted, context.user_folder), sampling)
+    found = catalogue.load(wanted, context.user_folder)
+    refuse_masked(found)
+    return _Asked(load, trained, found, sampling)
 
 
 def _adapter(text: str, context: Context) -> TrainedAdapter:

@@ -60,11 +60,11 @@ class Sampling(_Part):
         top_k: draw from so many likeliest tokens; 0 from all.
     """
 
-    max_new_tokens: int = Field(64, ge=1, le=32_768)
-    temperature: float = Field(0.0, ge=0, le=10)
-    top_p: float = Field(1.0, gt=0, le=1)
-    top_k: int = Field(0, ge=0, le=10**6)
-    seed: int = Field(1, ge=0, lt=2**32)
+    max_new_tokens: int = Field(default=64, ge=1, le=32_768)
+    temperature: float = Field(default=0.0, ge=0, le=10)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    top_k: int = Field(default=0, ge=0, le=10**6)
+    seed: int = Field(default=1, ge=0, lt=2**32)
 
 
 class Load(_Part):
@@ -81,9 +81,9 @@ class Load(_Part):
     model_name: str
     quantisation: Quantisation = "none"
     precision: Precision = "auto"
-    cpu_slots: int = Field(1, ge=1)
+    cpu_slots: int = Field(default=1, ge=1)
     wait_for_foreign: bool = True
-    idle_seconds: float | None = Field(None, gt=0)
+    idle_seconds: float | None = Field(default=None, gt=0)
 
 
 class Unload(_Part):
@@ -131,9 +131,9 @@ class Check(_Part):
     shots: tuple[Example, ...] = ()
     data: DataSpec
     split: str
-    rows: int = Field(50, ge=1, le=MOST_ROWS)
-    seed: int = Field(1, ge=0, lt=2**32)
-    batch_size: int = Field(8, ge=1, le=4096)
+    rows: int = Field(default=50, ge=1, le=MOST_ROWS)
+    seed: int = Field(default=1, ge=0, lt=2**32)
+    batch_size: int = Field(default=8, ge=1, le=4096)
     adapter: str = ""
 
 
@@ -144,7 +144,7 @@ class Render(_Part):
     model: str
     model_name: str
     prompt: Prompt
-    max_new_tokens: int = Field(64, ge=1, le=32_768)
+    max_new_tokens: int = Field(default=64, ge=1, le=32_768)
 
 
 class Demonstrate(_Part):
@@ -153,7 +153,7 @@ class Demonstrate(_Part):
     op: Literal["demonstrate"] = "demonstrate"
     data: DataSpec
     shots: int = Field(ge=0, le=256)
-    seed: int = Field(1, ge=0, lt=2**32)
+    seed: int = Field(default=1, ge=0, lt=2**32)
 
 
 ModelRequest = Load | Generate | Score | Attach | Check
@@ -185,6 +185,15 @@ def refuse_empty(premise: str, hypothesis: str) -> None:
     for name, text in (("premise", premise), ("hypothesis", hypothesis)):
         if not text.strip():
             raise ConsoleError(f"the {name} is empty; write a sentence")
+
+
+def refuse_masked(template: PromptTemplate) -> None:
+    """Raises ``ConsoleError`` for a template that a language model cannot be asked with."""
+    if template.format == "masked":
+        raise ConsoleError(
+            f'template "{template.name}" fills in a mask, which is for encoders; choose a chat or a raw '
+            "template"
+        )
 
 
 def refuse_too_long(tokens: int, positions: int | None, what: str = "the prompt") -> None:

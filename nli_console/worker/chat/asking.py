@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from nli_console.data.chat import Prompt, Question
+from nli_console.data.chat import Prompt, Question, refuse_masked
 from nli_console.data.prompts import (
     AnswerReader,
     DialogueRenderer,
@@ -13,7 +13,6 @@ from nli_console.data.prompts import (
     PromptTemplate,
 )
 from nli_console.data.spec import LABELS, Example
-from nli_console.errors import ConsoleError
 
 _KEPT = 16
 """Renderers that are kept; the oldest goes first."""
@@ -46,11 +45,7 @@ class Asker:
 
     def renderer(self, template: PromptTemplate) -> PromptRenderer:
         """Raises ``ConsoleError`` where the model cannot be asked with this template."""
-        if template.format == "masked":
-            raise ConsoleError(
-                f'template "{template.name}" fills in a mask, which is for encoders; choose a chat or a raw '
-                "template"
-            )
+        refuse_masked(template)
         key = f"{template.name} {template.digest}"
         if key not in self._renderers:
             self._renderers[key] = PromptRenderer(template, self.tokenizer, self._name)

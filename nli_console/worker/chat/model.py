@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import GenerationConfig
 from transformers.utils import logging as transformers_logging
 
@@ -16,6 +17,7 @@ from nli_console.data.chat import Load
 from nli_console.errors import ConsoleError
 from nli_console.methods import registry
 from nli_console.methods.icl import IclHyperparameters
+from nli_console.text import clean_line
 from nli_console.worker.chat.adapters import Adapter, read_adapter
 from nli_console.worker.chat.asking import Asker
 from nli_console.worker.device import Device, MemoryMeter, choose_device
@@ -80,25 +82,42 @@ class ChatModel:
         """
         if folder in self.adapters:
             return self.adapters[folder]
-        from peft import PeftModel
-
-        name = f"adapter-{len(self.adapters) + 1}"
-        adapter = read_adapter(Path(folder), name, self.request)
+        adapter = read_adapter(Path(folder), f"adapter-{len(self.adapters) + 1}", self.request)
         try:
-            if self._peft is None:
-                self._peft = PeftModel.from_pretrained(self.base, folder, adapter_name=name)
-                self._peft.generation_config = GenerationConfig()
-            else:
-                self._peft.load_adapter(folder, adapter_name=name)
+            self._add(adapter)
         except torch.OutOfMemoryError:
             raise
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             raise ConsoleError(
-                f"{adapter.folder}: its weights do not fit {self.request.model_name}: {str(error)[:300]}"
+                f"{adapter.folder}: its weights do not fit {self.request.model_name}: "
+                f"{clean_line(error, limit=300)}"
             ) from error
-        self._peft.eval()
         self.adapters[folder] = adapter
         return adapter
+
+    def _add(self, adapter: Adapter) -> None:
+        """Put an adapter's layers into the model; whatever goes wrong, the model is as it was."""
+        from peft import PeftConfig, get_peft_model
+
+        if self._peft is None:
+            config = PeftConfig.from_pretrained(adapter.folder)
+            config.inference_mode = True
+            peft: Any = get_peft_model(self.base, config, adapter_name=adapter.name)
+            try:
+                peft.load_adapter(adapter.folder, adapter_name=adapter.name)
+            except BaseException:
+                self.base = peft.unload()
+                raise
+            peft.generation_config = GenerationConfig()
+            self._peft = peft.eval()
+            return
+        try:
+            self._peft.load_adapter(adapter.folder, adapter_name=adapter.name)
+        except BaseException:
+            if adapter.name in self._peft.peft_config:
+                self._peft.delete_adapter(adapter.name)
+            raise
+        self._peft.eval()
 
     @contextlib.contextmanager
     def using(self, folder: str) -> Iterator[Any]:

@@ -98,8 +98,8 @@ class Server:
                 record = json.loads(line)
                 if not isinstance(record, dict) or type(record.get("id")) is not int:
                     raise ValueError("expected an object with a whole number as its id")
-                id = record.pop("id")
-                self._take(id, read_request(record))
+                id = number = int(record.pop("id"))
+                self._take(number, read_request(record))
             except ValueError as error:
                 text = f"the request cannot be read: {clean_line(error, limit=200)}"
                 self._channel.say(id, "error", kind="refused", message=text)
