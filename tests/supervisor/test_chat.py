@@ -116,7 +116,7 @@ def test_a_model_is_loaded_asked_and_gone_again(talk: Talk, slots: Slots):
     )
     assert isinstance(loaded, events.Loaded)
     assert (loaded.device, loaded.precision, loaded.slot) == ("cpu", "fp32", "cpu-0")
-    assert loaded.weights_bytes == 4 * loaded.parameters
+    assert 4 * loaded.parameters <= loaded.weights_bytes < 4.1 * loaded.parameters
     assert talk.chat.model == LOAD
     holder = slots.holder("cpu-0")
     assert holder is not None
