@@ -1,8 +1,8 @@
 """What a chat costs beside the model: tokens per second, and the time until the first token.
 
 Tokens per second: the chat's answer (streamed, measured, stoppable) against a plain `generate` with the
-library's own streamer, on the same model in this process, in turns; the median of the ratios. Budget: at least
-0.95.
+library's own streamer, on the same model in this process, in turns; the median of the ratios. Budget: 0.95 or
+more.
 The first token: from asking until its text is here, through the engine's process, on the demo decoder.
 
     python benchmarks/chat.py [--tokens 200] [--rounds 9] [--questions 20] [--json]

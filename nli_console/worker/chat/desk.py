@@ -101,9 +101,8 @@ class Desk:
         config, tokenizer = open_files(request, folder)
         self._place = take_place(request, tell, flag)
         self.committed = self.deaf = True
-        flag.check()
         tell("loading", step="loading the weights", slot=self._place.lease.slot)
-        self.model = load_weights(request, folder, config, tokenizer)
+        self.model = load_weights(request, folder, config, tokenizer, self._place.gpu)
         self.deaf = False
         return {**self.model.facts(), "slot": self._place.lease.slot}
 

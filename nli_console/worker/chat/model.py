@@ -154,15 +154,18 @@ def open_files(request: Load, folder: Path) -> tuple[Any, Any]:
     return config, load_tokenizer(folder, request.model_name)
 
 
-def load_weights(request: Load, folder: Path, config: Any, tokenizer: Any) -> ChatModel:
-    """Load the model onto the device that this process sees.
+def load_weights(
+    request: Load, folder: Path, config: Any, tokenizer: Any, gpu: str | None = None
+) -> ChatModel:
+    """Load the model onto the device that this process sees: the GPU of this UUID, or the CPU.
 
     Raises:
-        ConsoleError: the weights cannot be used.
+        ConsoleError: the weights cannot be used, or torch sees another device.
         torch.OutOfMemoryError, MemoryError: they do not fit.
     """
     began = time.perf_counter()
     device = choose_device(request.precision)
+    _check_device(device, gpu)
     memory = MemoryMeter(device)
     loader = ModelLoader(folder, request.model_name, config, tokenizer.pad_token_id, device.compute_dtype)
     chosen = IclHyperparameters(quantisation=request.quantisation, precision=request.precision)
@@ -185,3 +188,19 @@ def load_weights(request: Load, folder: Path, config: Any, tokenizer: Any) -> Ch
         memory=memory,
         seconds=time.perf_counter() - began,
     )
+
+
+def _check_device(device: Device, gpu: str | None) -> None:
+    """What was taken in the queue and what torch computes on must be one."""
+    if gpu is not None and not device.cuda:
+        raise ConsoleError(
+            "the GPU is free, and torch cannot use it; `nli-console doctor` says why, or hide it with "
+            'CUDA_VISIBLE_DEVICES="" to chat on the CPU'
+        )
+    if device.cuda and (gpu is None or gpu.startswith("GPU-")):
+        seen = str(torch.cuda.get_device_properties(device.torch_device).uuid).lower()
+        if gpu is None or seen != gpu.removeprefix("GPU-").lower():
+            raise ConsoleError(
+                f"torch computes on {device.title} ({seen}), which is not the slot that was taken "
+                f"({gpu or 'the CPU'}); start the console again"
+            )

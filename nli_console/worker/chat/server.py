@@ -46,6 +46,8 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    # A library that asks at its import whether there is a GPU must not settle which ones this process sees.
+    os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"
     # What a library prints must not stand between the answers.
     answers = os.dup(1)
     os.dup2(2, 1)
@@ -86,6 +88,7 @@ class Server:
             self._asked = time.monotonic()
             if self._desk is not None and self._desk.committed and self._desk.model is None:
                 # A device that was taken once cannot be exchanged: the next try starts a new process.
+                self._channel.say(None, "unloaded", reason="failed")
                 self._leave()
 
     # -- requests --------------------------------------------------------------------------------------------
