@@ -75,7 +75,7 @@ def test_what_is_printed_for_a_person(place, fake_chat):
     [
         (["--premise", " ", "--hypothesis", "b"], "the premise is empty"),
         (["--premise", "a", "--hypothesis", ""], "the hypothesis is empty"),
-        (["--premise", "a"], "--hypothesis"),
+        (["--premise", "a"], "HYPOTHESIS is missing"),
         ([*PAIR, "--label", "maybe"], "--label"),
         ([*PAIR, "--template", "recomended"], 'did you mean "recommended"?'),
         ([*PAIR, "--template", "yes-maybe-no"], "fills in a mask, which is for encoders"),
@@ -118,7 +118,14 @@ def test_ctrl_c_ends_the_answer_at_once_and_leaves_no_engine(place, fake_chat):
     file = fake_chat("hang")
     os.mkfifo(file)
     argv, environment = python_command("nli_console", "prompt", *PAIR)
-    process = subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        argv,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # A shell that runs the tests in its background has them ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     engine = os.pidfd_open(int(file.read_text()))
     try:
         assert process.stdout is not None
