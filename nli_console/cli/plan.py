@@ -135,7 +135,7 @@ def _ask_engine(spec: RunSpec, context: Context) -> EngineAnswer:
     engine = Engine(context.settings.cache_dir)
     recipe = recipe_of(spec)
     try:
-        answer = engine.wait_for(engine_question(recipe, spec.data, spec.seed, spec.template), ENGINE_TIMEOUT)
+        answer = engine.wait_for(engine_question(recipe, spec.data, spec.seed), ENGINE_TIMEOUT)
     finally:
         engine.close()
     for words in (*answer.notes, answer.problem):

@@ -42,7 +42,7 @@ class Sight:
             for guard in active.values()
             if guard.id not in self._warned
         ]
-        said += [f"over [{id}]: {held.message}" for id, held in self._warned.items() if id not in active]
+        said += [f"cleared [{id}]: {held.message}" for id, held in self._warned.items() if id not in active]
         self._warned = active
         return said
 

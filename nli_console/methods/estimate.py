@@ -280,8 +280,11 @@ class _Layers:
         """What the backward pass of one layer holds beside what was kept: its gradients in flight."""
         if self._first() is None:
             return self._tokens * (self._body.inner + 2 * self._body.hidden) * self._half
-        inner = (3 if self._body.gated else 2) * self._body.inner
-        feed_forward = self._tokens * (inner * self._half + 2 * self._body.hidden * _FP32)
+        inner = self._body.inner * self._half
+        # Where the last matrix has an update, what that kept is free again before all gradients are there.
+        freed = min(sum(map(self._update, layer["down"])) for layer in self._body.layers)
+        in_flight = max(2 * inner, 3 * inner - freed) if self._body.gated else 2 * inner
+        feed_forward = self._tokens * (in_flight + 2 * self._body.hidden * _FP32)
         attention = self._tokens * 4 * self._body.hidden * self._half
         if self._explicit_scores():
             attention += 2 * self._scores * self._half
@@ -320,14 +323,14 @@ class _Layers:
         """Bytes per token: attention, two layer norms over residual sums, a GELU between two matrices."""
         body, half = self._body, self._half
         kept = 3 * body.hidden * half + 2 * body.hidden * _FP32 + body.inner * half
-        if not self._explicit_scores() or self._reads(layer["o"]):
+        if not self._explicit_scores() or self._readers(layer["o"]):
             kept += body.hidden * half
         if body.dropout:
             kept += 2 * body.hidden * self._mask
         # The layer norms give fp32, which autocast copies once for each matrix that reads it.
         for role in ("qkv", "up"):
             kept += self._input(layer[role], body.hidden)
-        if self._reads(layer["down"]):
+        if self._readers(layer["down"]):
             kept += body.inner * half
         return kept + sum(self._update(module) for group in layer.values() for module in group)
 
@@ -339,7 +342,7 @@ class _Layers:
             kept += 2 * body.hidden * half
         for role in ("qkv", "up"):
             kept += self._input(layer[role], body.hidden)
-        if self._reads(layer["down"]):
+        if self._readers(layer["down"]):
             kept += body.inner * half
         return kept + sum(self._update(module) for group in layer.values() for module in group)
 
@@ -357,19 +360,20 @@ class _Layers:
         mask = self._mask if self._body.dropout else 0
         return self._tokens * self._body.hidden * (_FP32 + mask)
 
-    def _reads(self, group: tuple[ModuleShape, ...]) -> bool:
-        """Whether the backward pass needs the input of these matrices."""
-        return any(module.name in self._plan.trained or module.name in self._plan.adapted for module in group)
+    def _readers(self, group: tuple[ModuleShape, ...]) -> int:
+        """How many of these matrices need their input in the backward pass.
+
+        An update behind dropout keeps what came through instead, see :meth:`_update`.
+        """
+        updates = not self._plan.update_dropout
+        return sum(
+            module.name in self._plan.trained or (updates and module.name in self._plan.adapted)
+            for module in group
+        )
 
     def _input(self, group: tuple[ModuleShape, ...], size: int) -> int:
-        touched = [
-            module
-            for module in group
-            if module.name in self._plan.trained or module.name in self._plan.adapted
-        ]
-        if not touched:
-            return 0
-        return size * (self._half * len(touched) if self._cast else _FP32)
+        readers = self._readers(group)
+        return size * (self._half * readers if self._cast else _FP32 * min(readers, 1))
 
     def _norms_train(self, layer: _Layer) -> bool:
         return any(module.name in self._plan.trained for module in layer["qkv"])

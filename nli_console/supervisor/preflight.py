@@ -72,6 +72,7 @@ class Recipe:
     model: str
     model_name: str
     ignored: Collection[str] = ()
+    template: PromptTemplate | None = None
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,7 @@ def recipe_of(spec: RunSpec) -> Recipe:
         spec.model,
         spec.model_name,
         frozenset(spec.ignored_checks),
+        spec.template,
     )
 
 
@@ -146,12 +148,11 @@ def settle(recipe: Recipe, known: ModelShapes | None) -> Hyperparameters:
     return recipe.hyperparameters.model_copy(update={"target_modules": kept})
 
 
-def engine_question(
-    recipe: Recipe, data: DataSpec | None, seed: int, template: PromptTemplate | None
-) -> EngineQuestion:
+def engine_question(recipe: Recipe, data: DataSpec | None, seed: int) -> EngineQuestion:
     """What the engine is to find out about a recipe."""
-    pad_token = getattr(recipe.hyperparameters, "pad_token", AUTO)
-    return EngineQuestion(recipe.model, data, seed, recipe.method.task, template, pad_token)
+    chosen = recipe.hyperparameters
+    pad_token, shots = getattr(chosen, "pad_token", AUTO), getattr(chosen, "shots", 0)
+    return EngineQuestion(recipe.model, data, seed, recipe.method.task, recipe.template, pad_token, shots)
 
 
 def assess(
@@ -175,15 +176,15 @@ def assess(
     asked = recipe.hyperparameters
     hyperparameters = settle(recipe, known)
     counts, plan, refusal = _count(method, known, hyperparameters)
-    if prompts is not None and method.trains:
-        # What is trained on is what is scored: one renderer makes both.
-        prompts = replace(prompts, training_hash=prompts.evaluation_hash)
+    if prompts is not None:
+        prompts = _as_asked(prompts, method, asked)
     trained = asked if isinstance(asked, TrainingHyperparameters) else None
     keep = settings.values.checkpoints.keep
     context = CheckContext(
         method=method,
         hyperparameters=asked,
         labels=LABELS,
+        template_format=None if recipe.template is None else recipe.template.format,
         shapes=known,
         plan=plan,
         model=_model_facts(config, known, recipe.model_name),
@@ -235,6 +236,19 @@ def _count(
         return method.count(known, hyperparameters), method.plan(known, hyperparameters), None
     except ConsoleError as error:
         return None, None, error
+
+
+def _as_asked(prompts: PromptFacts, method: Method, hyperparameters: Hyperparameters) -> PromptFacts:
+    """The facts of rendered prompts, with what the recipe says of how they are used."""
+    if method.trains:
+        # What is trained on is what is scored: one renderer makes both.
+        return replace(prompts, training_hash=prompts.evaluation_hash)
+    generates = getattr(hyperparameters, "scorer", "") == "generation"
+    return replace(
+        prompts,
+        max_new_tokens=getattr(hyperparameters, "max_new_tokens", None) if generates else None,
+        first_token_only=method.task == "masked",
+    )
 
 
 def _memory(

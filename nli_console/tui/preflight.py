@@ -155,7 +155,7 @@ class Preflight:
             words = told.notes if spec.format != "hub" else ()
             notes += [Note("warning", text) for text in (*words, *([told.problem] if told.problem else ()))]
         prompts = None if told is None else told.prompts
-        answer = self._with_checks(answer, question, model, facts, prompts, notes)
+        answer = self._with_checks(answer, question, wanted, facts, prompts, notes)
         return self._with_rows(answer, question, facts, notes), wanted
 
     def _wanted(
@@ -169,8 +169,8 @@ class Preflight:
             template = template_of(hyperparameters.model_dump())
         except ConsoleError as error:
             notes.append(Note("error", str(error), "template"))
-        recipe = Recipe(method, hyperparameters, model, question.model)
-        return engine_question(recipe, spec, question.seed, template)
+        recipe = Recipe(method, hyperparameters, model, question.model, template=template)
+        return engine_question(recipe, spec, question.seed)
 
     def _with_rows(
         self, answer: Answer, question: Question, facts: DataFacts | None, notes: list[Note]
@@ -205,7 +205,7 @@ class Preflight:
         self,
         answer: Answer,
         question: Question,
-        model: str,
+        wanted: EngineQuestion,
         facts: DataFacts | None,
         prompts: PromptFacts | None,
         notes: list[Note],
@@ -213,7 +213,10 @@ class Preflight:
         if question.hyperparameters is None:
             return answer
         method = registry.get(question.method)
-        recipe = Recipe(method, question.hyperparameters, model, clean_line(question.model), question.ignored)
+        name, ignored = clean_line(question.model), question.ignored
+        recipe = Recipe(
+            method, question.hyperparameters, wanted.model, name, ignored, template=wanted.template
+        )
         machine = self._machine()
         speed = measured_speed(
             self._history(),

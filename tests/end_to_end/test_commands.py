@@ -47,7 +47,7 @@ def test_the_life_of_a_run(world: World) -> None:
     watched = world.call("watch", layout.id)
     assert watched.code == 0
     assert f"{layout.id} finished" in watched.out
-    assert "clone it" in world.call("resume", layout.id).err
+    assert "the command that runs it again" in world.call("resume", layout.id).err
 
     assert world.call("delete", layout.id).code == 0
     assert world.call("list", "--json").json == []
@@ -144,7 +144,8 @@ def test_ctrl_c_never_shows_a_traceback(world: World, command: list[str], moment
     rest, _ = process.communicate(timeout=180)
     assert "Traceback" not in said + rest, said + rest
     assert "KeyboardInterrupt" not in said + rest, said + rest
-    assert process.returncode in (0, 2, 130), said + rest
+    # Interrupted while it compiles a string, as dataclasses do, CPython ends by the signal; a shell says 130.
+    assert process.returncode in (0, 2, 130, -signal.SIGINT), said + rest
 
 
 @pytest.mark.slow

@@ -1,10 +1,11 @@
 """Estimates against exact values and known relations; benchmarks/memory_estimate.py measures real peaks."""
 
+import re
 from typing import Any
 
 import pytest
 
-from nli_console.methods import registry, shapes
+from nli_console.methods import presets, registry, shapes
 from nli_console.methods.base import TrainingPlan
 from nli_console.methods.estimate import (
     MemoryEstimate,
@@ -109,6 +110,26 @@ def test_four_bit_weights_of_llama_fit_where_sixteen_bit_ones_would_not():
     assert double is not None
     assert 4 * GIB < single.weights < 5.5 * GIB
     assert double.quantisation < single.quantisation / 2
+
+
+@pytest.mark.parametrize(
+    "preset",
+    [each for each in presets.available() if "the estimate is" in each.description],
+    ids=lambda preset: preset.name,
+)
+def test_what_a_preset_says_of_its_memory_is_the_estimate(preset: presets.Preset):
+    said = re.search(r"of (\d+) tokens the estimate is (\d+) GiB", preset.description)
+    assert said is not None
+    method = registry.get(preset.method)
+    hyperparameters = method.Hyperparameters(**preset.hyperparameters)
+    model = shapes._shipped(shapes.SHIPPED[str(preset.model)], method.task)
+    assert model is not None
+    plan = method.plan(model, hyperparameters)
+    assert plan is not None
+    memory = peak_memory(model, plan, hyperparameters, int(said[1]), compute="gpu")
+    assert memory is not None
+    assert int(said[1]) == hyperparameters.max_length
+    assert round(memory.peak / GIB) == int(said[2])
 
 
 def test_an_unknown_architecture_has_no_estimate():

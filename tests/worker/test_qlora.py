@@ -22,6 +22,7 @@ from transformers import (
 from nli_console.data.demo import demo_model_path
 from nli_console.data.prompts import PromptRenderer, catalogue
 from nli_console.methods import registry
+from nli_console.methods.qlora import unpacked
 from nli_console.methods.shapes import ModelShapes
 from nli_console.worker.completions import CompletionBatcher
 from nli_console.worker.device import choose_device
@@ -126,6 +127,28 @@ def test_only_answers_are_scored_and_the_loss_is_theirs(
     assert int(labels.ne(IGNORED).sum()) == int(targets.ne(IGNORED).sum())
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_an_evaluation_leaves_the_gradients_as_they_were(
+    model_folder: Callable[[str], Path], method: str
+) -> None:
+    # A CPU with AVX512-BF16 would go on in a kernel without a backward pass.
+    torch.manual_seed(2)
+    model = built(model_folder("llama_chat"), method, lora_dropout=0.0)
+    trained = [each for each in model.parameters() if each.requires_grad]
+    for each in trained:
+        torch.nn.init.normal_(each, std=0.1)
+    ids = torch.randint(0, 50, (4, 12))
+
+    def gradients() -> list[torch.Tensor]:
+        return list(torch.autograd.grad(model.train()(input_ids=ids).logits.square().sum(), trained))
+
+    before = gradients()
+    with torch.inference_mode():
+        model.eval()(input_ids=ids)
+    assert all(torch.equal(*pair) for pair in zip(before, gradients(), strict=True))
+    assert max(float(each.abs().max()) for each in before) > 0
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_a_stop_in_the_second_epoch_changes_nothing(
@@ -172,7 +195,8 @@ def test_the_adapter_of_the_best_checkpoint_loads_and_says_what_was_reported(
         llm_int8_skip_modules=["lm_head", "score"],
     )
     base = auto.from_pretrained(folder, config=config, dtype=torch.float32, quantization_config=quantisation)
-    model: Any = PeftModel.from_pretrained(base, run.layout.adapter).eval()
+    # Only so is it the same arithmetic on every CPU.
+    model: Any = PeftModel.from_pretrained(unpacked(base), run.layout.adapter).eval()
     rows = tiny.rows(6, 2)
     tokenizer, split = tokenised(folder, TEMPLATES[method], tmp_path, 6, 2)
     assert tokenizer.pad_token_id == config.pad_token_id
