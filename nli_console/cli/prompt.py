@@ -22,13 +22,14 @@ from nli_console.data.chat import (
     refuse_masked,
 )
 from nli_console.data.prompts import PromptTemplate, catalogue
-from nli_console.data.resolve import resolve_dataset, resolve_model
+from nli_console.data.resolve import resolve_dataset
 from nli_console.data.spec import LABELS, Example
 from nli_console.errors import ConsoleError
 from nli_console.methods import presets
 from nli_console.methods.fields import describe, require
 from nli_console.methods.icl import IclHyperparameters
 from nli_console.record.trained_adapters import TrainedAdapter, adapter_of
+from nli_console.supervisor.chat import load_request
 from nli_console.supervisor.chat_events import Answered, Demonstrated, Loaded, Rendered, Scored
 from nli_console.text import format_bytes, format_duration
 
@@ -204,21 +205,12 @@ def _asked(
     context: Context,
 ) -> _Asked:
     """What was named on the command line, found; raises ``ConsoleError`` for what there is not."""
-    settings = context.settings.values
     trained = None if adapter is None else _adapter(adapter, context)
     if model is None and trained is not None:
         name, place = trained.model_name, trained.model
     else:
-        name = model or settings.chat.model
-        place = resolve_model(name, context.settings)
-    load = Load(
-        model=place,
-        model_name=name,
-        quantisation=quantisation or settings.chat.quantisation,
-        precision=settings.chat.precision,
-        cpu_slots=settings.queue.cpu_slots,
-        wait_for_foreign=settings.queue.wait_for_foreign,
-    )
+        name, place = model or context.settings.values.chat.model, None
+    load = load_request(name, context.settings, place=place, quantisation=quantisation)
     if template is None and trained is not None and trained.template is not None:
         return _Asked(load, trained, trained.template, sampling)
     wanted = template or str(presets.default_for("icl", name).hyperparameters.get("template", "recommended"))

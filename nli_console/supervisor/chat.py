@@ -1,7 +1,7 @@
 """The console's end of a chat: a model in a process of its own, which is never waited for.
 
     chat = Chat(tell)                  # tell(event) is called on a thread of the chat
-    chat.ask(Load(…))                  # → Waiting, Loading …, Loaded
+    chat.ask(load_request(…))          # → Waiting, Loading …, Loaded
     answer = chat.ask(Generate(…))     # → Fragment …, Answered
     chat.stop(answer)                  # → Answered with what there is, or Stopped
     chat.unload()                      # → Unloaded; all memory is free
@@ -22,7 +22,9 @@ from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import Any
 
-from nli_console.data.chat import Load, Request, Stop
+from nli_console.data.chat import Load, Quantisation, Request, Stop
+from nli_console.data.resolve import resolve_model
+from nli_console.settings import LoadedSettings
 from nli_console.supervisor import chat_events as events
 from nli_console.supervisor.aftermath import oom_kills
 from nli_console.supervisor.chat_events import Event, Failed, Kind, Loaded, Unloaded, read_event
@@ -45,6 +47,30 @@ LAST = (
 """Events that end a request; a :class:`~nli_console.supervisor.chat_events.Checked` does when it is over."""
 
 Tell = Callable[[Event], None]
+
+
+def load_request(
+    name: str, settings: LoadedSettings, *, place: str | None = None, quantisation: Quantisation | None = None
+) -> Load:
+    """What loads the model called ``name`` as the settings want it.
+
+    Args:
+        place: folder or hub id of the model, where that is known; else it is looked up.
+        quantisation: in place of the settings'.
+
+    Raises:
+        ConsoleError: there is no such model.
+    """
+    values = settings.values
+    return Load(
+        model=resolve_model(name, settings) if place is None else place,
+        model_name=name,
+        quantisation=quantisation or values.chat.quantisation,
+        precision=values.chat.precision,
+        cpu_slots=values.queue.cpu_slots,
+        wait_for_foreign=values.queue.wait_for_foreign,
+        idle_seconds=60 * values.chat.idle_minutes or None,
+    )
 
 
 def is_last(event: Event) -> bool:

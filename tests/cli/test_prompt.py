@@ -171,5 +171,7 @@ def test_a_file_that_is_no_template_is_named_with_its_mistake(place, tmp_path):
     assert "bad.toml" in result.err
     assert "user must hold {premise} and {hypothesis}" in result.err
     assert "cannot be read" in place.call("templates", "save", "bad", str(tmp_path / "nowhere.toml")).err
+    file.write_text('user = "{premise} {hypothesis}"\n')
     named = place.call("templates", "save", "../bad", str(file))
     assert named.code == 2
+    assert "use up to 64 letters" in named.err

@@ -18,9 +18,11 @@ import pytest
 from nli_console.data.chat import Dialogue, Generate, Load, Question, Render, Request, Sampling, Score
 from nli_console.data.demo import demo_model_path
 from nli_console.data.prompts import Turn, catalogue
+from nli_console.errors import ConsoleError
 from nli_console.record.processes import own_identity
+from nli_console.settings import load_settings
 from nli_console.supervisor import chat_events as events
-from nli_console.supervisor.chat import CHAT_VARIABLE, Chat, is_last
+from nli_console.supervisor.chat import CHAT_VARIABLE, Chat, is_last, load_request
 from nli_console.supervisor.environment import python_command
 from nli_console.supervisor.lease import FOLDER_VARIABLE, Holder, Slots
 
@@ -345,6 +347,19 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str],
         monkeypatch.setenv(CHAT_VARIABLE, f"{sys.executable} -u {script}")
 
     return replace
+
+
+def test_a_load_is_as_the_settings_want_it(tmp_path: Path):
+    file = tmp_path / "settings.toml"
+    file.write_text('[chat]\nquantisation = "8-bit"\nidle_minutes = 0.5\n[queue]\ncpu_slots = 3\n')
+    settings = load_settings(file)
+    found = load_request("demo-decoder", settings)
+    assert (found.model, found.quantisation, found.idle_seconds, found.cpu_slots) == (MODEL, "8-bit", 30, 3)
+    assert load_request("demo-decoder", settings, quantisation="nf4").quantisation == "nf4"
+    file.write_text("[chat]\nidle_minutes = 0\n")
+    assert load_request("demo-decoder", load_settings(file)).idle_seconds is None
+    with pytest.raises(ConsoleError, match="did you mean"):
+        load_request("demo-decodr", settings)
 
 
 def test_what_a_model_writes_is_cleaned(talk: Talk, stand_in: Callable[[str], None]):

@@ -11,7 +11,7 @@ from nli_console.data.sample import prepare
 from nli_console.data.spec import Example
 from nli_console.errors import ConsoleError
 from nli_console.methods import registry, shapes
-from nli_console.methods.checks import CheckContext, PromptFacts, run_checks
+from nli_console.methods.checks import CheckContext, ModelFacts, PromptFacts, run_checks
 from nli_console.methods.icl import IclHyperparameters
 from nli_console.methods.padding import AUTO
 from nli_console.worker.chat.asking import Asker
@@ -19,6 +19,8 @@ from nli_console.worker.models import load_config, load_tokenizer, usable_positi
 from nli_console.worker.prompt_facts import PromptProbe
 
 _KEPT = 4
+_NO_LIMIT = 131_072
+"""Tokens of the longest prompt that a run may have."""
 
 
 class Texts:
@@ -45,22 +47,30 @@ class Texts:
             "pieces": [[piece.text, piece.special] for piece in asker.pieces(request.prompt)],
             "tokens": len(asked.input_ids),
             "positions": positions,
-            "findings": self._findings(folder, request),
+            "findings": self._findings(folder, asker, positions, request),
         }
 
-    def _findings(self, folder: Path, request: Render) -> list[dict[str, Any]]:
+    def _findings(
+        self, folder: Path, asker: Asker, positions: int | None, request: Render
+    ) -> list[dict[str, Any]]:
         """What the checks before a launch say about the prompt."""
-        if not isinstance(request.prompt, Question):
+        question = request.prompt
+        if not isinstance(question, Question):
             return []
-        template = request.prompt.template
-        key = (folder, template.name, template.digest)
+        template = question.template
+        key = (folder, _changed(folder), template.name, template.digest)
         if key not in self._probes:
             matter = template.model_dump(mode="json")
-            probe = PromptProbe(folder, request.model_name, matter, AUTO)
+            probe = PromptProbe(folder, request.model_name, matter, AUTO, asker.tokenizer)
             _keep(self._probes, key, probe)
-        facts = self._probes[key].facts([(request.prompt.premise, request.prompt.hypothesis)], "causal")
-        facts = PromptFacts(**{**facts, "max_new_tokens": request.max_new_tokens})
-        context = CheckContext(registry.get("icl"), IclHyperparameters(), prompts=facts)
+        pair = (question.premise, question.hypothesis)
+        facts = self._probes[key].facts([pair], "causal", question.shots)
+        context = CheckContext(
+            registry.get("icl"),
+            IclHyperparameters(shots=len(question.shots), max_length=min(positions or _NO_LIMIT, _NO_LIMIT)),
+            model=ModelFacts(request.model_name, positions=positions),
+            prompts=PromptFacts(**{**facts, "max_new_tokens": request.max_new_tokens}),
+        )
         return [finding.to_json() for finding in run_checks(context)]
 
     def _demonstrate(self, request: Demonstrate) -> dict[str, Any]:
