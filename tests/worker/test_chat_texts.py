@@ -97,7 +97,7 @@ def test_demonstrations_are_those_of_an_icl_run(texts: Texts, tmp_path: Path):
     ("error", "quantisation", "kind", "words"),
     [
         (
-            torch.OutOfMemoryError("CUDA out of memory. Tried 3 GiB"),
+            torch.OutOfMemoryError("CUDA out of memory. 3 GiB"),
             "none",
             "out_of_memory",
             "in 4-bit (nf4)",
