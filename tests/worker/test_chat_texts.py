@@ -72,7 +72,7 @@ def test_a_conversation_is_rendered_too(texts: Texts):
 
 def test_a_model_that_is_not_here_is_a_sentence(texts: Texts):
     prompt = Question(template=DEMO, premise="a", hypothesis="b")
-    with pytest.raises(ConsoleError, match="nothing is not on this machine; its prompts can be shown once"):
+    with pytest.raises(ConsoleError, match='"nothing" is not on this machine; its prompts can be shown once'):
         texts.do(Render(model="nobody/nothing", model_name="nothing", prompt=prompt))
 
 
