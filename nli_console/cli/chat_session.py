@@ -7,11 +7,21 @@ from typing import TypeVar
 
 from nli_console.cli.exit_codes import FAILED, USAGE
 from nli_console.cli.output import note
-from nli_console.data.chat import Load, Request
+from nli_console.data.chat import Demonstrate, Load, Request
+from nli_console.data.spec import DataSpec, Example
 from nli_console.errors import ConsoleError
 from nli_console.settings import LoadedSettings
 from nli_console.supervisor.chat import Chat, is_last
-from nli_console.supervisor.chat_events import Event, Failed, Fragment, Loaded, Loading, Stopped, Waiting
+from nli_console.supervisor.chat_events import (
+    Demonstrated,
+    Event,
+    Failed,
+    Fragment,
+    Loaded,
+    Loading,
+    Stopped,
+    Waiting,
+)
 from nli_console.text import format_bytes, format_count, format_duration
 
 E = TypeVar("E")
@@ -58,6 +68,17 @@ class ChatSession:
         if isinstance(event, Stopped) or not isinstance(event, kind):
             raise ConsoleError("the chat was stopped", exit_code=FAILED)
         return event
+
+    def shots(self, data: DataSpec | None, count: int, seed: int) -> tuple[Example, ...]:
+        """``count`` demonstrations from ``data``; none needs no data.
+
+        Raises:
+            ConsoleError: the training rows cannot be read, or are too few.
+        """
+        if data is None or not count:
+            return ()
+        request = Demonstrate(data=data, shots=count, seed=seed)
+        return self.wait(self.start(request), Demonstrated).examples
 
     def load(self, request: Load) -> Loaded:
         """Load a model, saying what is waited for.

@@ -9,9 +9,11 @@ from cyclopts import App, Parameter
 from nli_console.cli.context import Ctx
 from nli_console.cli.options import Json
 from nli_console.cli.output import note, pairs, say, say_json, table
+from nli_console.cli.template_trial import try_template
 from nli_console.data.prompts import PromptTemplate, catalogue
 
-templates_app = App(name="templates", help="List the prompt templates, show one, or save one of your own.")
+templates_app = App(name="templates", help="List the prompt templates, show, save or try one.")
+templates_app.command(try_template, name="try")
 
 
 @templates_app.default

@@ -163,6 +163,41 @@ def test_templates_are_listed_shown_and_saved(place, tmp_path):
     assert catalogue.load("own", folder).answer == " {label}"
 
 
+@pytest.mark.slow
+def test_a_template_is_tried_on_rows_of_a_split(place):
+    result = place.call("templates", "try", "demo", "--rows", "9", "--shots", "1", "--seed", "4", "--json")
+    assert result.code == 0, result.err
+    found = result.json
+    assert (found["template"], found["split"], found["seed"]) == ("demo", "validation_matched", 4)
+    assert len(found["rows"]) == found["raw"]["n"] == found["calibrated"]["n"] == 9
+    right = sum(
+        max(LABELS, key=lambda label: row["label_probabilities"][label]) == row["label"]
+        for row in found["rows"]
+    )
+    assert found["raw"]["correct"] == right
+    assert found["raw"]["low"] < right / 9 < found["raw"]["high"]
+    assert len(found["shots"]) == 1
+    assert "scored 9 rows" in result.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["demo", "--rows", "0"], "--rows 0: must be from 1 to 1,000"),
+        (["demo", "--batch-size", "5000"], "--batch-size 5000: must be from 1 to 4,096"),
+        (["demo", "--split", "test"], "--split test: pairs has train, validation_matched"),
+        (["dmo"], 'did you mean "demo"?'),
+        (["demo-masked"], "fills in a mask, which is for encoders"),
+        (["demo", "--shots", "-1"], "--shots -1: must be at least 0"),
+    ],
+)
+def test_a_trial_that_cannot_be_is_refused_before_anything_is_started(place, fake_chat, arguments, message):
+    fake_chat("die")
+    result = place.call("templates", "try", *arguments)
+    assert result.code == 2
+    assert message in result.err
+
+
 def test_a_file_that_is_no_template_is_named_with_its_mistake(place, tmp_path):
     file = tmp_path / "bad.toml"
     file.write_text('user = "{premise}"\n')
