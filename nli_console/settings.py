@@ -116,6 +116,23 @@ class Interface(_Table):
     )
 
 
+class Chat(_Table):
+    """The model that is talked to."""
+
+    model: str = Field(
+        default="demo-decoder", description="a language model: a name from [models], a hub id or a folder"
+    )
+    quantisation: Literal["none", "8-bit", "nf4"] = Field(
+        default="none", description="how its weights are stored; 8-bit and nf4 take less memory"
+    )
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        default="auto", description="arithmetic; auto is bf16 where the hardware has it"
+    )
+    idle_minutes: float = Field(
+        default=15.0, ge=0, le=1440, description="unloaded after so long without a question; 0: never"
+    )
+
+
 class Launch(_Table):
     """How runs are started on this machine."""
 
@@ -143,6 +160,7 @@ class Settings(_Table):
     telemetry: Telemetry = Telemetry()
     cache: Cache = Cache()
     interface: Interface = Interface()
+    chat: Chat = Chat()
     launch: Launch = Launch()
 
 
@@ -166,6 +184,11 @@ class LoadedSettings:
 def user_folder() -> Path:
     """The user's own folder for settings, presets and templates (``$XDG_CONFIG_HOME/nli-console``)."""
     return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "nli-console"
+
+
+def state_folder() -> Path:
+    """What the console keeps for the user beside the settings (``$XDG_STATE_HOME/nli-console``)."""
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "nli-console"
 
 
 def load_settings(

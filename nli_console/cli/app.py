@@ -18,8 +18,10 @@ from nli_console.cli.data import data_app
 from nli_console.cli.demo import demo
 from nli_console.cli.exit_codes import HELP as EXIT_CODES
 from nli_console.cli.globals import Globals
+from nli_console.cli.prompt import prompt
 from nli_console.cli.reproduce import reproduce
 from nli_console.cli.run import run_app, with_default_method
+from nli_console.cli.templates import templates_app
 from nli_console.cli.watch import watch
 from nli_console.errors import ConsoleError
 
@@ -54,6 +56,8 @@ def build() -> App:
     app.command(lifecycle.supervise)
     app.command(catalogue.methods)
     app.command(catalogue.presets_app)
+    app.command(prompt)
+    app.command(templates_app)
     app.command(doctor.doctor)
     app.command(demo)
     app.command(reproduce)

@@ -1,9 +1,10 @@
 """Which slots a run may take now: GPUs that the environment allows, or the CPU's."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from nli_console.supervisor.lease import Holder
 from nli_console.supervisor.telemetry.readings import Gpu, GpuReading
 from nli_console.text import clean_line, format_bytes
 
@@ -50,6 +51,15 @@ def wanted_slots(
     )
     slots = tuple(f"{GPU_PREFIX}{uuid}" for uuid in allowed if uuid not in taken)
     return Wanted(slots, "; ".join(taken.values()))
+
+
+def obstacle(wanted: Wanted, holder_of: Callable[[str], Holder | None]) -> dict[str, str]:
+    """What a waiter waits for, and who has it where that is known: ``{"for": "a GPU", "holder": …}``."""
+    if not wanted.slots:
+        return {"for": wanted.obstacle}
+    kind = "a GPU" if wanted.slots[0].startswith(GPU_PREFIX) else "a CPU slot"
+    held_by = [holder.run_id for slot in wanted.slots if (holder := holder_of(slot))]
+    return {"for": kind, "holder": ", ".join(held_by)} if held_by else {"for": kind}
 
 
 def allowed_gpus(gpus: tuple[Gpu, ...], visible: str | None) -> list[str]:

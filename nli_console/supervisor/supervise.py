@@ -22,7 +22,7 @@ from nli_console.record.processes import own_identity
 from nli_console.record.state import Reason, State
 from nli_console.supervisor.aftermath import is_full, log_tail, oom_kills, run_on_finish
 from nli_console.supervisor.attempt import Attempt
-from nli_console.supervisor.devices import GPU_PREFIX, Wanted, wanted_slots
+from nli_console.supervisor.devices import GPU_PREFIX, obstacle, wanted_slots
 from nli_console.supervisor.environment import worker_environment
 from nli_console.supervisor.job import Job, read_job
 from nli_console.supervisor.ladder import Graces, Ladder
@@ -133,20 +133,13 @@ class _Supervisor:
                 lease = waiter.take(wanted.slots)
                 if lease is not None:
                     return lease
-                waiting = self._obstacle(wanted)
+                waiting = obstacle(wanted, self._slots.holder)
                 if waiting != told:
                     self._attempt.event("waiting", **waiting)
                     told = waiting
                 self._rest(POLL)
                 if self._ladder.cause is not None:
                     return None
-
-    def _obstacle(self, wanted: Wanted) -> dict[str, str]:
-        if not wanted.slots:
-            return {"for": wanted.obstacle}
-        kind = "a GPU" if wanted.slots[0].startswith(GPU_PREFIX) else "a CPU slot"
-        held_by = [holder.run_id for slot in wanted.slots if (holder := self._slots.holder(slot))]
-        return {"for": kind, "holder": ", ".join(held_by)} if held_by else {"for": kind}
 
     # -- working ---------------------------------------------------------------------------------------------
 

@@ -5,7 +5,8 @@ import warnings
 from pathlib import Path
 
 USAGE = (
-    "usage: python -m nli_console.worker run RUN_DIR ATTEMPT | shapes MODEL CACHE_DIR [TASK] | engine | probe"
+    "usage: python -m nli_console.worker run RUN_DIR ATTEMPT | shapes MODEL CACHE_DIR [TASK] | engine | chat "
+    "| probe"
 )
 
 
@@ -30,6 +31,10 @@ def main(arguments: list[str]) -> int:
             from nli_console.worker.engine import main as engine
 
             return engine()
+        case ["chat"]:
+            from nli_console.worker.chat.server import main as chat
+
+            return chat()
         case ["probe"]:
             from nli_console.worker.probe import main as probe
 

@@ -1,6 +1,6 @@
 """Answers that a language model writes, in batches of similar length."""
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,31 @@ class Sampling:
     temperature: float
     top_p: float
     top_k: int
+
+
+def generation_config(sampling: Sampling, pad_token_id: Any, end: list[int]) -> GenerationConfig:
+    """The library's settings; ``end``: tokens that end an answer."""
+    draws = sampling.temperature > 0
+    drawing = {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": sampling.top_k}
+    return GenerationConfig(
+        max_new_tokens=sampling.max_new_tokens,
+        do_sample=draws,
+        pad_token_id=pad_token_id,
+        eos_token_id=end or None,
+        **(drawing if draws else {}),
+    )
+
+
+def ending_tokens(own: Any, tokenizer: PreTrainedTokenizerBase, closing: Iterable[int]) -> list[int]:
+    """Tokens that end an answer.
+
+    Args:
+        own: ``eos_token_id`` of the model's own generation settings: one, several or none.
+        closing: of prompts, the tokens that end the assistant's turn.
+    """
+    special: Any = tokenizer
+    end = {*(own if isinstance(own, list) else [own]), special.eos_token_id, *closing}
+    return sorted(token for token in end if token is not None)
 
 
 class Generator:
@@ -44,15 +69,7 @@ class Generator:
         self._tokenizer = tokenizer
         self._batch_size = batch_size
         self._seed = seed
-        draws = sampling.temperature > 0
-        drawing = {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": sampling.top_k}
-        self._config = GenerationConfig(
-            max_new_tokens=sampling.max_new_tokens,
-            do_sample=draws,
-            pad_token_id=tokenizer.pad_token_id,
-            eos_token_id=end or None,
-            **(drawing if draws else {}),
-        )
+        self._config = generation_config(sampling, tokenizer.pad_token_id, end)
         # Models ship sampling settings of their own, which would fill what is left open here.
         model.generation_config = self._config
 

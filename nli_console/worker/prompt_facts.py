@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from transformers import PreTrainedTokenizerBase
+
 from nli_console.data.inventory import Pair
 from nli_console.data.prompts import PromptRenderer, Prompts, PromptTemplate
 from nli_console.data.spec import Example
@@ -23,13 +25,21 @@ class PromptProbe:
         folder: of the model's files.
         template: as a spec holds it.
         pad_token: as the user wants it.
+        tokenizer: that of the folder, where it is loaded already.
 
     Raises:
         ConsoleError: the tokenizer or the template cannot be used.
     """
 
-    def __init__(self, folder: Path, name: str, template: Mapping[str, Any], pad_token: str) -> None:
-        self._tokenizer = load_tokenizer(folder, name, pad_token)
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        template: Mapping[str, Any],
+        pad_token: str,
+        tokenizer: PreTrainedTokenizerBase | None = None,
+    ) -> None:
+        self._tokenizer: Any = tokenizer or load_tokenizer(folder, name, pad_token)
         self._template = PromptTemplate.model_validate(template)
         self._masked = self._template.format == "masked"
         self._renderer: PromptRenderer | None = None

@@ -33,7 +33,7 @@ from nli_console.worker.attempt import Attempt
 from nli_console.worker.calibration import CONTENT_FREE, calibrated, normalised
 from nli_console.worker.device import Device, MemoryMeter, choose_device
 from nli_console.worker.evaluate import Scores
-from nli_console.worker.generation import Generator, Sampling
+from nli_console.worker.generation import Generator, Sampling, ending_tokens
 from nli_console.worker.likelihood import LabelScorer
 from nli_console.worker.masked import MaskedScorer
 from nli_console.worker.metrics import NO_ANSWER, share
@@ -216,11 +216,10 @@ class ScoringJob:
         if self._new_tokens is None or not isinstance(chosen, IclHyperparameters):
             return LabelScorer(model, device, pad, chosen.batch_size)
         own = model.generation_config.eos_token_id
-        end = {*(own if isinstance(own, list) else [own]), special.eos_token_id}
-        for rows in splits.values():
-            end.update(rows.closing[-1:])
+        ends = ending_tokens(
+            own, tokenizer, (token for rows in splits.values() for token in rows.closing[-1:])
+        )
         sampling = Sampling(chosen.max_new_tokens, chosen.temperature, chosen.top_p, chosen.top_k)
-        ends = sorted(token for token in end if token is not None)
         return Generator(model, device, tokenizer, ends, chosen.batch_size, sampling, self._spec.seed)
 
     def _score(

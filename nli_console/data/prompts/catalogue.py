@@ -34,13 +34,13 @@ class Catalogue:
 
 def scan(user_folder: Path | None = None) -> Catalogue:
     """The shipped templates, then the user's, both by name. A broken file spoils only itself."""
-    found = {path.stem: _read(path) for path in sorted(_FOLDER.glob("*.toml"))}
+    found = {path.stem: read_file(path) for path in sorted(_FOLDER.glob("*.toml"))}
     problems: list[str] = []
     own: set[str] = set()
     for path in _user_files(user_folder):
         try:
             # Taken out first, so that the user's own stand together at the end.
-            template = _read(path)
+            template = read_file(path)
             found.pop(template.name, None)
             found[template.name] = template
             own.add(template.name)
@@ -60,7 +60,7 @@ def load(name: str, user_folder: Path | None = None) -> PromptTemplate:
         for folder in (None if user_folder is None else user_folder / "templates", _FOLDER):
             path = None if folder is None else folder / f"{name}.toml"
             if path is not None and path.is_file():
-                return _read(path)
+                return read_file(path)
     known = [template.name for template in scan(user_folder).templates]
     close = difflib.get_close_matches(name[:200], known, n=1)
     hint = f'; did you mean "{close[0]}"?' if close else ""
@@ -124,8 +124,12 @@ def _user_files(user_folder: Path | None) -> list[Path]:
         return []
 
 
-def _read(path: Path) -> PromptTemplate:
-    """Raises ``ConsoleError`` that starts with the path and names the key or the line."""
+def read_file(path: Path) -> PromptTemplate:
+    """The template in a TOML file, called as the file is.
+
+    Raises:
+        ConsoleError: it starts with the path and names the key or the line.
+    """
     shown = clean_line(path)
     try:
         with path.open("rb") as file:

@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
+from nli_console.data.prompts.control import SENTINEL
 from nli_console.data.prompts.template import PromptTemplate
 from nli_console.data.spec import Example
 from nli_console.errors import ConsoleError
 from nli_console.text import clean_line
-
-SENTINEL = "\ufdd2"
-"""Stands for the question while the chat template is applied; a noncharacter."""
 
 _VARIABLES: dict[str, Any] = {
     # Without it Llama's templates write today's date, and the same run would have another prompt tomorrow.
@@ -106,15 +104,26 @@ class Conversation:
 
     def _apply(self, messages: list[Message], opened: bool) -> str:
         try:
-            return self._tokenizer.apply_chat_template(
-                messages, tokenize=False, add_generation_prompt=opened, **_VARIABLES
-            )
-        # A chat template is a program that came with the model: it may raise anything.
-        except Exception as error:
-            raise ConsoleError(
-                f"the chat template of {self._model} cannot be applied: {clean_line(error, limit=200)}; "
-                "use a raw template with this model"
-            ) from error
+            return apply_chat_template(self._tokenizer, messages, opened, self._model)
+        except ConsoleError as error:
+            raise ConsoleError(f"{error}; use a raw template with this model") from error
+
+
+def apply_chat_template(tokenizer: Any, messages: list[Message], opened: bool, model_name: str) -> str:
+    """The text of a chat; ``opened``: up to where the assistant's next answer begins.
+
+    Raises:
+        ConsoleError: the chat template cannot be applied to these messages.
+    """
+    try:
+        return tokenizer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=opened, **_VARIABLES
+        )
+    # A chat template is a program that came with the model: it may raise anything.
+    except Exception as error:
+        raise ConsoleError(
+            f"the chat template of {model_name} cannot be applied: {clean_line(error, limit=200)}"
+        ) from error
 
 
 def _message(role: str, content: str) -> Message:

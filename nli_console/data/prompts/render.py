@@ -1,19 +1,15 @@
 """From template and pair to the tokens that a model reads. The tokenizer is an argument; nothing is imported.
 
-A prompt is text with control tokens in it (``<|eot_id|>``). Those that the chat template or the prompt
-template writes act; those that stand in a premise or hypothesis are only text. To keep the two apart, what
-comes from the data is marked while the text is put together, and the text between two control tokens is
-tokenised alone, which gives the same tokens as the whole. That is tried for each tokenizer; where it does
-not, as with SentencePiece's leading space, the whole text is tokenised and a control token in the data gets
-a space inside.
+Control tokens that stand in a premise or hypothesis are only text
+(:mod:`nli_console.data.prompts.control`).
 """
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from nli_console.data.prompts.conversation import SENTINEL, Conversation
+from nli_console.data.prompts.control import ControlTokens, Piece, Segments, join, unmarked
+from nli_console.data.prompts.conversation import Conversation
 from nli_console.data.prompts.template import PromptTemplate
 from nli_console.data.spec import Example
 from nli_console.errors import ConsoleError
@@ -21,14 +17,10 @@ from nli_console.errors import ConsoleError
 CHUNK = 1024
 """Rows tokenised between two progress reports."""
 
-_OPEN, _CLOSE = "\ufdd0", "\ufdd1"
-"""Around a control token that is only text; noncharacters, which no text has to hold."""
 _PROBE = " One, two.\nThree is  four "
 
 Progress = Callable[[int, int], None]
 """Called with rows done and rows in all; may raise to leave."""
-_Segments = list[int | str]
-"""A prompt as ids of control tokens and the texts between them; the last is always a text."""
 _Answers = tuple[tuple[int, ...], ...]
 
 
@@ -79,31 +71,22 @@ class PromptRenderer:
                 "template for language models, or a model such as roberta-large"
             )
         self._conversation = Conversation(template, tokenizer, model_name)
-        added = tokenizer.added_tokens_decoder
-        self._special = {token.content: (int(id), token) for id, token in added.items() if token.special}
-        # The unknown token is what any text may become; the others never come from text.
-        self._special_ids = {id for id, _ in self._special.values() if id != tokenizer.unk_token_id}
-        self._control = _either(
-            token.content
-            for token in added.values()
-            if not token.content.isspace()
-            and (token.special or token.content in (tokenizer.chat_template or ""))
-        )
-        self._split = re.compile(
-            rf"{_OPEN}(?P<text>.*?){_CLOSE}|(?P<control>{_either(self._special).pattern})", re.DOTALL
-        )
+        self._controls = ControlTokens(tokenizer)
+        self._segments, self._tokenise = self._controls.segments, self._controls.tokenise
+        probe = Example("", _PROBE, _PROBE, 0)
+        self._controls.try_on(self._marked(probe, [probe]))
         empty = [int(id) for id in tokenizer("")["input_ids"]]
-        bos = tokenizer.bos_token_id
-        self._bos = bos if bos is not None and empty[:1] == [bos] else None
         self._around = (empty[:-1], empty[-1:]) if template.format == "masked" else ([], [])
-        self._by_runs = True
-        self._by_runs = self._runs_suffice()
         self.header = self._conversation.header
         self.closing = self._find_closing()
 
     def text(self, example: Example, shots: Sequence[Example] = ()) -> str:
         """The exact text that the model reads about a pair, control tokens written out."""
-        return self._marked(example, shots).replace(_OPEN, "").replace(_CLOSE, "")
+        return unmarked(self._marked(example, shots))
+
+    def pieces(self, example: Example, shots: Sequence[Example] = ()) -> list[Piece]:
+        """What the model reads about a pair, in pieces: control tokens that act, and the texts between."""
+        return self._controls.pieces(self._marked(example, shots))
 
     def render(
         self,
@@ -163,12 +146,7 @@ class PromptRenderer:
         return self._conversation.write(marked, text) + self.template.lead
 
     def _mark(self, example: Example) -> Example:
-        def mark(text: str) -> str:
-            # Lone surrogates, which no tokenizer takes, become U+FFFD.
-            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-            text = text.replace(_OPEN, "").replace(_CLOSE, "").replace(SENTINEL, "")
-            return self._control.sub(lambda match: f"{_OPEN}{match[0]}{_CLOSE}", text)
-
+        mark = self._controls.mark
         return replace(example, premise=mark(example.premise), hypothesis=mark(example.hypothesis))
 
     def _encode(
@@ -188,12 +166,12 @@ class PromptRenderer:
             # A word may merge with what stands before it: what all continuations share is the prompt.
             continued = [known[f"{last}{word}"] for word in words]
             kept = _shared([known[last], *continued], leave=0)
-            head = self._join(segments[:-1], known)
-            ids.append([*self._bos_for(head or known[last]), *head, *known[last][:kept]])
+            head = join(segments[:-1], known)
+            ids.append([*self._controls.bos_before(head or known[last]), *head, *known[last][:kept]])
             answers.append(tuple(tuple(each[kept:]) for each in continued))
         return ids, answers
 
-    def _encode_masked(self, segmented: list[_Segments]) -> tuple[list[list[int]], list[_Answers]]:
+    def _encode_masked(self, segmented: list[Segments]) -> tuple[list[list[int]], list[_Answers]]:
         mask = self._tokenizer.mask_token_id
         places = [segments.index(mask) for segments in segmented]
         befores = [
@@ -202,7 +180,7 @@ class PromptRenderer:
         ]
         known = self._tokenise({part for segments in segmented for part in segments if isinstance(part, str)})
         first, last = self._around
-        ids = [[*first, *self._join(segments, known), *last] for segments in segmented]
+        ids = [[*first, *join(segments, known), *last] for segments in segmented]
         answers = self._masked_words(befores)
         for row in answers:
             for word, tokens in zip(self.template.words, row, strict=True):
@@ -227,77 +205,9 @@ class PromptRenderer:
             for before, space in zip(befores, spaced, strict=True)
         ]
 
-    def _bos_for(self, ids: Sequence[int]) -> list[int]:
-        """What a tokenizer that begins every text with a token would put in front, unless it is there."""
-        return [] if self._bos is None or ids[:1] == [self._bos] else [self._bos]
-
-    def _join(self, segments: Sequence[int | str], known: dict[str, list[int]]) -> list[int]:
-        ids: list[int] = []
-        for part in segments:
-            ids += known[part] if isinstance(part, str) else [part]
-        return ids
-
-    def _segments(self, marked: str) -> _Segments:
-        if not self._by_runs:
-            return [re.sub(f"{_OPEN}(.*?){_CLOSE}", lambda m: _broken(m[1]), marked, flags=re.DOTALL)]
-        segments: _Segments = []
-        run, start, strip_next = "", 0, False
-
-        def add(text: str) -> None:
-            nonlocal run, strip_next
-            run += text.lstrip() if strip_next and not run else text
-            strip_next = strip_next and not run
-
-        for match in self._split.finditer(marked):
-            add(marked[start : match.start()])
-            start = match.end()
-            if match["control"] is None:
-                text = match["text"]
-                add(text if text in self._special else _broken(text))
-                continue
-            id, token = self._special[match["control"]]
-            run = run.rstrip() if token.lstrip else run
-            segments += [run, id] if run else [id]
-            run, strip_next = "", token.rstrip
-        add(marked[start:])
-        return [*segments, run]
-
-    def _tokenise(self, texts: set[str]) -> dict[str, list[int]]:
-        ordered = sorted(texts - {""})
-        known: dict[str, list[int]] = {"": []}
-        if ordered:
-            known.update(zip(ordered, self._ids(ordered), strict=True))
-        if self._by_runs:
-            for text, ids in known.items():
-                if not self._special_ids.isdisjoint(ids):
-                    # Unigram vocabularies hold some control tokens as ordinary pieces.
-                    known[text] = self._ids([self._control.sub(lambda m: _broken(m[0]), text)])[0]
-        return known
-
-    def _ids(self, texts: list[str]) -> list[list[int]]:
-        batch = self._tokenizer(
-            texts,
-            add_special_tokens=False,
-            split_special_tokens=self._by_runs,
-            return_attention_mask=False,
-            return_token_type_ids=False,
-            verbose=False,
-        )
-        return batch["input_ids"]
-
-    def _runs_suffice(self) -> bool:
-        """Whether texts between control tokens give the tokens of the whole, for this very template."""
-        probe = Example("", _PROBE, _PROBE, 0)
-        marked = self._marked(probe, [probe])
-        segments = self._segments(marked)
-        texts = {part for part in segments if isinstance(part, str)}
-        joined = self._join(segments, self._tokenise(texts))
-        whole = self._tokenizer(marked, add_special_tokens=False, verbose=False)["input_ids"]
-        return joined == [int(id) for id in whole]
-
     def _find_closing(self) -> tuple[int, ...]:
         """Tokens after an answer up to the first control token; without one, the end-of-text token."""
-        segments = self._segments(self._conversation.after_answer) if self._by_runs else []
+        segments = self._segments(self._conversation.after_answer) if self._controls.by_runs else []
         closing: list[int] = []
         for part in segments:
             if isinstance(part, int):
@@ -322,16 +232,6 @@ class PromptRenderer:
                 )
             # At least a character a token; the next round sees what is still too much.
             row = replace(row, **{longer: text[: max(len(text) - over, 0)]})
-
-
-def _broken(token: str) -> str:
-    """A control token as text that no tokenizer takes for it."""
-    return f"{token[0]} {token[1:]}"
-
-
-def _either(texts: Any) -> re.Pattern[str]:
-    alternatives = sorted(texts, key=len, reverse=True)
-    return re.compile("|".join(map(re.escape, alternatives)) or "(?!)")
 
 
 def _shared(rows: Sequence[list[int]], leave: int = 1) -> int:
