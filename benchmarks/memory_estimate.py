@@ -84,15 +84,18 @@ def models() -> Iterator[Model]:
     yield Model("RoBERTa, hidden 256, 6 layers", roberta, (*plain, half, checkpointed))
     llama = LlamaConfig(**SMALL, intermediate_size=688, num_key_value_heads=2, pad_token_id=0)
     yield Model("Llama, hidden 256, 6 layers", llama, (*plain, *quantised))
+    relative: dict[str, Any] = {
+        "position_buckets": 64,
+        "share_att_key": True,
+        "norm_rel_ebd": "layer_norm",
+    }
     deberta = DebertaV2Config(
         **SMALL,
+        **relative,
         intermediate_size=1024,
         relative_attention=True,
-        position_buckets=64,
         pos_att_type=["p2c", "c2p"],
         position_biased_input=False,
-        share_att_key=True,
-        norm_rel_ebd="layer_norm",
         type_vocab_size=0,
         pad_token_id=0,
     )
