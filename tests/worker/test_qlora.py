@@ -22,6 +22,7 @@ from transformers import (
 from nli_console.data.demo import demo_model_path
 from nli_console.data.prompts import PromptRenderer, catalogue
 from nli_console.methods import registry
+from nli_console.methods.qlora import unpacked
 from nli_console.methods.shapes import ModelShapes
 from nli_console.worker.completions import CompletionBatcher
 from nli_console.worker.device import choose_device
@@ -194,7 +195,7 @@ def test_the_adapter_of_the_best_checkpoint_loads_and_says_what_was_reported(
         llm_int8_skip_modules=["lm_head", "score"],
     )
     base = auto.from_pretrained(folder, config=config, dtype=torch.float32, quantization_config=quantisation)
-    model: Any = PeftModel.from_pretrained(base, run.layout.adapter).eval()
+    model: Any = PeftModel.from_pretrained(unpacked(base), run.layout.adapter).eval()
     rows = tiny.rows(6, 2)
     tokenizer, split = tokenised(folder, TEMPLATES[method], tmp_path, 6, 2)
     assert tokenizer.pad_token_id == config.pad_token_id
