@@ -57,9 +57,8 @@ class Comparison:
         pad = int(tokenizer.pad_token_id)  # type: ignore[arg-type]
         loader = ModelLoader(folder, name, load_config(folder, name), pad, device.compute_dtype)
         method = registry.get("qlora_sft")
-        values = method.Hyperparameters(
-            lora_r=8, lora_alpha=16, lora_dropout=0, batch_size=batch_size, max_length=128
-        )
+        declared: Any = method.Hyperparameters
+        values = declared(lora_r=8, lora_alpha=16, lora_dropout=0, batch_size=batch_size, max_length=128)
         self.device = device
         self.model: Any = method.build(loader, values).to(device.torch_device)
         named = [(name, each) for name, each in self.model.named_parameters() if each.requires_grad]

@@ -18,8 +18,9 @@ from nli_console.settings import LoadedSettings, Settings
 from nli_console.worker.device import Device
 
 SPLIT = "validation_matched"
+ALL_ROWS = 984
 SEED = 1
-_RANDOM: dict[str, dict[str, int]] = {
+_RANDOM: dict[str, dict[str, Any]] = {
     "llama-512": {
         "hidden_size": 512,
         "num_hidden_layers": 8,
@@ -51,6 +52,12 @@ class Decoder:
     device: Device
 
     @property
+    def pad(self) -> int:
+        """A token that fills short rows."""
+        special: Any = self.tokenizer
+        return special.pad_token_id
+
+    @property
     def title(self) -> str:
         millions = sum(parameter.numel() for parameter in self.model.parameters()) / 1e6
         knows = "" if self.name == "demo-decoder" else ", random weights"
@@ -63,19 +70,23 @@ def decoder(name: str, device: Device) -> Decoder:
     folder = demo_model_path("decoder")
     tokenizer = AutoTokenizer.from_pretrained(folder)
     if name == "demo-decoder":
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=device.compute_dtype)
+        model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=device.compute_dtype)
     else:
         torch.manual_seed(0)
+        shape: dict[str, Any] = _RANDOM[name]
         config = LlamaConfig(
-            **_RANDOM[name],  # type: ignore[arg-type]  # all of them are numbers
+            **shape,
             max_position_embeddings=8192,
-            bos_token_id=tokenizer.bos_token_id,  # type: ignore[arg-type]
-            eos_token_id=tokenizer.eos_token_id,  # type: ignore[arg-type]
-            pad_token_id=tokenizer.pad_token_id,  # type: ignore[arg-type]
+            **{key: getattr(tokenizer, key) for key in ("bos_token_id", "eos_token_id", "pad_token_id")},
         )
         with device.torch_device:
             model = AutoModelForCausalLM.from_config(config, dtype=device.compute_dtype)
     return Decoder(name, model.to(device.torch_device).eval(), tokenizer, device)
+
+
+def rows_for(name: str, wanted: int | None, few: int) -> int:
+    """How many rows to answer: all of the demo's with its own decoder, ``few`` with a larger one."""
+    return wanted or (ALL_ROWS if name == "demo-decoder" else few)
 
 
 def demo_rows() -> Prepared:

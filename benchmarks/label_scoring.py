@@ -5,9 +5,9 @@ and reading the answers are part of the time. The likelihoods are scored as an `
 report let the model write at most 10 tokens at temperature 0.2, top-p 0.9 and top-k 50; greedy writing is
 measured too. Answers are read as a run reads them; one that names no label is wrong, and agrees with nothing.
 
-    python benchmarks/label_scoring.py [--models demo-decoder llama-512] [--rows 984] [--shots 0] [--json]
+    python benchmarks/label_scoring.py [--models demo-decoder llama-512] [--rows N] [--shots 0] [--json]
 
-On a GPU, with random weights in Llama-3-8B's shape: --models llama-3-8b --rows 200
+On a GPU, with random weights in Llama-3-8B's shape: --models llama-3-8b
 """
 
 import argparse
@@ -23,7 +23,18 @@ from transformers.utils import logging
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.decoders import MODELS, SEED, SPLIT, Decoder, decoder, demo_prompts, demo_rows, in_turns
+from benchmarks.decoders import (
+    ALL_ROWS,
+    MODELS,
+    SEED,
+    SPLIT,
+    Decoder,
+    decoder,
+    demo_prompts,
+    demo_rows,
+    in_turns,
+    rows_for,
+)
 from nli_console.data.prompts import AnswerReader, PromptRenderer
 from nli_console.data.spec import Example
 from nli_console.statistics import wilson
@@ -37,13 +48,14 @@ SAMPLED = {"do_sample": True, "temperature": 0.2, "top_p": 0.9, "top_k": 50}
 GREEDY = {"do_sample": False}
 NEW_TOKENS = 10
 NO_ANSWER = -1
+FEW = 100
 
 
 def by_likelihood(
     used: Decoder, renderer: PromptRenderer, rows: Sequence[Example], shots: Sequence[Example]
 ) -> numpy.ndarray:
     """The likeliest label of each row."""
-    scorer = LabelScorer(used.model, used.device, used.tokenizer.pad_token_id, BATCH_SIZE)  # type: ignore[arg-type]
+    scorer = LabelScorer(used.model, used.device, used.pad, BATCH_SIZE)
     return scorer.score(renderer.render(rows, shots)).argmax(axis=1)
 
 
@@ -67,13 +79,17 @@ def by_generation(
                 input_ids=inputs["input_ids"],
                 attention_mask=inputs["attention_mask"],
                 max_new_tokens=NEW_TOKENS,
-                pad_token_id=used.tokenizer.pad_token_id,
+                pad_token_id=used.pad,
                 **sampling,
             )
         text = used.tokenizer.decode(written[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
-        answer = reader.read(text)
+        answer = reader.read(str(text))
         told.append(NO_ANSWER if answer is None else answer)
     return numpy.array(told)
+
+
+def _mean(values: numpy.ndarray) -> float | None:
+    return float(values.mean()) if len(values) else None
 
 
 def compare(used: Decoder, count: int, shot_count: int, rounds: int) -> dict[str, Any]:
@@ -103,18 +119,24 @@ def compare(used: Decoder, count: int, shot_count: int, rounds: int) -> dict[str
             "interval": wilson(correct, len(rows)),
             "invalid": float((answers == NO_ANSWER).mean()),
             "agreement": float((answers == predicted).mean()),
+            "agreement_where_valid": _mean((answers == predicted)[answers != NO_ANSWER]),
         }
     return found
 
 
 def show(found: dict[str, Any]) -> None:
     print(f"{found['model']}; {found['rows']:,} rows of the demo's {SPLIT}, {found['shots']} shots")
-    print(f"{'':20}{'seconds':>9}{'rows/s':>9}{'ratio':>8}{'accuracy':>16}{'invalid':>9}{'agreement':>11}")
+    print(
+        f"{'':20}{'seconds':>9}{'rows/s':>9}{'ratio':>8}{'accuracy':>16}{'invalid':>9}{'agreement':>11}"
+        f"{'of the valid':>14}"
+    )
     for name, way in found["ways"].items():
+        valid = way["agreement_where_valid"]
+        agreed = "–" if valid is None else f"{100 * valid:.1f} %"
         accuracy = format_accuracy(way["accuracy"], *way["interval"])
         print(
             f"{name:20}{way['seconds']:9.2f}{way['rows_per_second']:9.1f}{way['ratio']:7.1f}×{accuracy:>16}"
-            f"{100 * way['invalid']:7.1f} %{100 * way['agreement']:9.1f} %",
+            f"{100 * way['invalid']:7.1f} %{100 * way['agreement']:9.1f} %{agreed:>14}",
             flush=True,
         )
 
@@ -124,7 +146,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--models", nargs="+", choices=MODELS, default=["demo-decoder", "llama-512"])
-    parser.add_argument("--rows", type=int, default=984)
+    parser.add_argument("--rows", type=int, help=f"default: {ALL_ROWS} with the demo's decoder, else {FEW}")
     parser.add_argument("--shots", type=int, default=0)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", action="store_true")
@@ -133,7 +155,9 @@ def main() -> int:
     device = choose_device("auto")
     results = []
     for name in options.models:
-        results.append(compare(decoder(name, device), options.rows, options.shots, options.rounds))
+        results.append(
+            compare(decoder(name, device), rows_for(name, options.rows, FEW), options.shots, options.rounds)
+        )
         if not options.json:
             show(results[-1])
     if options.json:

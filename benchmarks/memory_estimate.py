@@ -62,10 +62,10 @@ Case = tuple[str, int, dict[str, Any]]
 class Model:
     name: str
     config: PreTrainedConfig
-    cases: tuple[Case, ...]
+    cases: tuple[Case, ...] = ()
 
 
-def models() -> Iterator[Model]:
+def models() -> list[Model]:
     plain: tuple[Case, ...] = tuple((method, rows, {}) for method in ("full", "lora") for rows in (8, 32))
     half: Case = ("full", 32, {"precision": "bf16"})
     checkpointed: Case = ("full", 32, {"gradient_checkpointing": True})
@@ -79,26 +79,32 @@ def models() -> Iterator[Model]:
         ("qlora_classifier", 32, {"gradient_checkpointing": True, "precision": "bf16"}),
     )
     demo = AutoConfig.from_pretrained(demo_model_path("encoder"), num_labels=3)
-    yield Model("demo-encoder", demo, plain)
     roberta = RobertaConfig(**SMALL, intermediate_size=1024, pad_token_id=1)
-    yield Model("RoBERTa, hidden 256, 6 layers", roberta, (*plain, half, checkpointed))
     llama = LlamaConfig(**SMALL, intermediate_size=688, num_key_value_heads=2, pad_token_id=0)
-    yield Model("Llama, hidden 256, 6 layers", llama, (*plain, *quantised))
+    relative: dict[str, Any] = {
+        "position_buckets": 64,
+        "share_att_key": True,
+        "norm_rel_ebd": "layer_norm",
+    }
     deberta = DebertaV2Config(
         **SMALL,
+        **relative,
         intermediate_size=1024,
         relative_attention=True,
-        position_buckets=64,
         pos_att_type=["p2c", "c2p"],
         position_biased_input=False,
-        share_att_key=True,
-        norm_rel_ebd="layer_norm",
         type_vocab_size=0,
         pad_token_id=0,
     )
-    yield Model("DeBERTa-v3, hidden 256, 6 layers", deberta, plain)
-    yield Model("demo-decoder", AutoConfig.from_pretrained(demo_model_path("decoder")), quantised)
-    yield Model("Llama, hidden 1024, 8 layers", LlamaConfig(**LARGER), (*quantised, *variants))
+    decoder = AutoConfig.from_pretrained(demo_model_path("decoder"))
+    return [
+        Model("demo-encoder", demo, plain),
+        Model("RoBERTa, hidden 256, 6 layers", roberta, (*plain, half, checkpointed)),
+        Model("Llama, hidden 256, 6 layers", llama, (*plain, *quantised)),
+        Model("DeBERTa-v3, hidden 256, 6 layers", deberta, plain),
+        Model("demo-decoder", decoder, quantised),
+        Model("Llama, hidden 1024, 8 layers", LlamaConfig(**LARGER), (*quantised, *variants)),
+    ]
 
 
 def measure(

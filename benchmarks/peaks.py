@@ -5,6 +5,7 @@ allocation and release. On a GPU its allocator counts.
 """
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch.profiler import ProfilerActivity, profile
@@ -21,8 +22,12 @@ def peak_growth(work: Callable[[], object], device: torch.device) -> int:
         return torch.cuda.max_memory_allocated(device) - before
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as trace:
         work()
-    results = trace.profiler.kineto_results  # type: ignore[union-attr]  # there is one after the block
-    events = [event for event in results.events() if event.name() == "[memory]"]
+    return peak_of(trace)
+
+
+def peak_of(trace: Any) -> int:
+    """The most bytes that were allocated at once while the profiler took ``trace`` of the CPU."""
+    events = [event for event in trace.profiler.kineto_results.events() if event.name() == "[memory]"]
     current = peak = 0
     for event in sorted(events, key=lambda event: event.start_ns()):
         current += event.nbytes()

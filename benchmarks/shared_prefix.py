@@ -4,7 +4,7 @@ Both score the same rendered prompts with the same model in batches of the same 
 for one row of the vocabulary each; without the cache every batch reads its prompts whole. The two take turns,
 and their scores have to agree to 1e-4 in fp32.
 
-    python benchmarks/shared_prefix.py [--models demo-decoder llama-512] [--rows 256] [--shots 8] [--json]
+    python benchmarks/shared_prefix.py [--models demo-decoder llama-512] [--rows N] [--shots 8] [--json]
 
 On a GPU, with random weights in Llama-3-8B's shape: --models llama-3-8b
 """
@@ -21,7 +21,17 @@ from transformers.utils import logging
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.decoders import MODELS, SPLIT, Decoder, decoder, demo_prompts, demo_rows, in_turns
+from benchmarks.decoders import (
+    ALL_ROWS,
+    MODELS,
+    SPLIT,
+    Decoder,
+    decoder,
+    demo_prompts,
+    demo_rows,
+    in_turns,
+    rows_for,
+)
 from nli_console.data.prompts import Prompts
 from nli_console.data.spec import LABELS
 from nli_console.worker.device import choose_device
@@ -29,6 +39,7 @@ from nli_console.worker.likelihood import LabelScorer, batches_by_length, padded
 
 BATCH_SIZE = 64
 """That of the demo's icl preset."""
+FEW = 128
 TOLERANCE = 1e-4
 """Largest difference of two log-likelihoods in fp32."""
 
@@ -36,10 +47,9 @@ TOLERANCE = 1e-4
 def without_cache(used: Decoder, prompts: Prompts) -> numpy.ndarray:
     """Log-likelihoods of the label words, shape ``(rows, 3)``, every prompt read whole."""
     scores = numpy.zeros((len(prompts), len(LABELS)), dtype=numpy.float32)
-    pad = int(used.tokenizer.pad_token_id)  # type: ignore[arg-type]
     for rows in batches_by_length(prompts, BATCH_SIZE):
         texts = [prompts.input_ids[row] for row in rows]
-        ids, mask = padded(texts, pad, used.device, max(map(len, texts)))
+        ids, mask = padded(texts, used.pad, used.device, max(map(len, texts)))
         last = torch.tensor([[len(text) - 1] for text in texts], device=ids.device)
         words = torch.tensor([[word[0] for word in prompts.answers[row]] for row in rows], device=ids.device)
         with torch.inference_mode(), used.device.autocast():
@@ -59,7 +69,7 @@ def compare(used: Decoder, count: int, shot_count: int, rounds: int) -> dict[str
     if any(len(word) > 1 for answers in prompts.answers for word in answers):
         raise SystemExit("a label word is several tokens; this comparison reads one vocabulary row each")
     few = renderer.render(prepared.evaluation[SPLIT].examples[:BATCH_SIZE], shots)
-    scorer = LabelScorer(used.model, used.device, used.tokenizer.pad_token_id, BATCH_SIZE)  # type: ignore[arg-type]
+    scorer = LabelScorer(used.model, used.device, used.pad, BATCH_SIZE)
     scorer.score(few)
     without_cache(used, few)
     (with_seconds, ours), (without_seconds, plain) = in_turns(
@@ -98,7 +108,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--models", nargs="+", choices=MODELS, default=["demo-decoder", "llama-512"])
-    parser.add_argument("--rows", type=int, default=256)
+    parser.add_argument("--rows", type=int, help=f"default: {ALL_ROWS} with the demo's decoder, else {FEW}")
     parser.add_argument("--shots", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", action="store_true")
@@ -107,7 +117,9 @@ def main() -> int:
     device = choose_device("auto")
     results = []
     for name in options.models:
-        results.append(compare(decoder(name, device), options.rows, options.shots, options.rounds))
+        results.append(
+            compare(decoder(name, device), rows_for(name, options.rows, FEW), options.shots, options.rounds)
+        )
         if not options.json:
             show(results[-1])
     if options.json:

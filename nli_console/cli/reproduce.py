@@ -79,6 +79,7 @@ def reproduce(
         raise ConsoleError(f"--report starts nothing; leave out {'--force' if force else '--detach'}")
     names = [name for text in only or () for name in text.replace(",", " ").split()]
     asked = (context.settings.values.defaults.seed,) if seeds is None else parse_seeds(seeds)
+    again = _command(family, names, asked if seeds else ())
     wanted = [(preset, _spec(preset, asked[0], context)) for preset in chosen(family, names)]
     recipes = _look(wanted, asked, context)
     problems: list[Problem] = []
@@ -87,7 +88,7 @@ def reproduce(
         layouts, problems = _start(recipes, force, context)
         if detach:
             if layouts and not json:
-                say(f"{len(layouts)} runs are queued. The table: nli-console reproduce {family} --report\n")
+                say(f"{len(layouts)} runs are queued. The table: {again} --report\n")
         else:
             waiting = {run.id: run.layout for each in recipes for run in each.going}
             watched = follow_each(
@@ -95,7 +96,7 @@ def reproduce(
                 f"reproduce {family}",
                 owner=True,
                 quiet=json,
-                again=f"nli-console reproduce {family}",
+                again=again,
             )
             if watched.interrupted:
                 return watched.code
@@ -111,8 +112,15 @@ def reproduce(
             }
         )
     else:
-        _show(family, recipes)
+        _show(family, recipes, again)
     return exit_codes.worst([code, exit_codes.FAILED if problems else exit_codes.OK])
+
+
+def _command(family: str, names: Sequence[str], seeds: Sequence[int]) -> str:
+    """What comes back to the same runs, and to no others."""
+    command = f"nli-console reproduce {family}"
+    command += f" --only {','.join(names)}" if names else ""
+    return command + (f" --seeds {','.join(map(str, seeds))}" if seeds else "")
 
 
 def _spec(preset: Preset, seed: int, context: Context) -> RunSpec:
@@ -165,7 +173,7 @@ def _checked(each: Recipe, context: Context) -> RunSpec:
     return settled(each.spec)
 
 
-def _show(family: str, recipes: Sequence[Recipe]) -> None:
+def _show(family: str, recipes: Sequence[Recipe], again: str) -> None:
     say(table(HEADER, [_row(each) for each in recipes], right=range(2, len(HEADER))))
     say(f"\n{NOTE}")
     if any(isinstance(each.line, Group) for each in recipes):
@@ -173,7 +181,7 @@ def _show(family: str, recipes: Sequence[Recipe]) -> None:
     if family == "demo":
         say(DEMO_NOTE)
     if any(each.missing for each in recipes):
-        say(f"What is missing is started by: nli-console reproduce {family}")
+        say(f"What is missing is started by: {again}")
 
 
 def _row(each: Recipe) -> tuple[Any, ...]:

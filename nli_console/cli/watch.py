@@ -23,7 +23,7 @@ SECOND_PRESS = 3.0
 SETTLE_INTERVAL = 0.1
 SETTLE_LOOKS = 30
 LOG_LINES = 15
-BY = "Ctrl-C in nli-console run"
+BY = "Ctrl-C in the command that followed it"
 
 
 def watch(run: Run, *, context: Ctx) -> int:

@@ -96,7 +96,7 @@ def unpacked(model: "Module") -> "Module":
     """``model``, its 4-bit layers told to keep their weights as they are.
 
     On a CPU with AVX512-BF16 the first pass without gradients would repack them for a kernel that computes in
-    bf16 whatever was asked for, takes no width that is not a multiple of 32, and has no backward pass:
+    bf16 whatever was asked for, refuses widths that are no multiple of 64, and has no backward pass:
     training after an evaluation would lose the gradients of every such layer.
     """
     for module in model.modules():

@@ -20,7 +20,7 @@ from nli_console.data.prompts import Prompts
 from nli_console.data.spec import LABELS
 from nli_console.worker.device import Device
 
-LEAST_SHARED = 16
+LEAST_SHARED = 4
 """Common leading tokens from which on it pays to keep their keys and values."""
 
 _REPEATED = (DynamicLayer, DynamicSlidingWindowLayer)

@@ -92,6 +92,26 @@ def test_a_second_ctrl_c_stops_every_run_of_a_group(endless):
     assert [state_of(layout) for layout in endless.runs] == [State.STOPPED, State.STOPPED]
 
 
+@pytest.mark.slow
+def test_ctrl_c_in_reproduce_names_the_command_that_comes_back_and_a_second_one_stops_all(endless):
+    chosen = ("reproduce", "demo", "--only", "lora,head", "--seeds", "1")
+    followed = Followed(*chosen)
+    followed.until("1 of 2: training")
+    followed.interrupt()
+    assert followed.until("watch it").split("watch it: ")[1].strip() == f"nli-console {' '.join(chosen)}"
+    code, rest = followed.end()
+    assert (code, rest) == (0, "")
+    back = Followed(*chosen)
+    back.until("1 of 2: training")
+    back.interrupt()
+    back.until("watch it")
+    back.interrupt()
+    code, rest = back.end()
+    assert code == 3
+    assert f"What is missing is started by: nli-console {' '.join(chosen)}" in rest
+    assert [state_of(layout) for layout in endless.runs] == [State.STOPPED, State.STOPPED]
+
+
 def test_in_a_terminal_progress_is_one_line_and_no_escape_is_sent(endless):
     with Terminal([sys.executable, "-m", "nli_console", "run", "lora"], cwd=endless.folder) as terminal:
         terminal.wait_for(r"training  step [\d,]+ .*loss")

@@ -14,6 +14,6 @@ from nli_console.worker.models import load_config
     [("encoder", "full"), ("decoder", "qlora_sft"), ("decoder", "qlora_classifier")],
 )
 def test_within_a_tenth_of_the_measured_peak(kind, method):
-    model = Model(f"demo-{kind}", load_config(demo_model_path(kind), kind), ())
+    model = Model(f"demo-{kind}", load_config(demo_model_path(kind), kind))
     measured, estimate = compare(model, (method, 16, {}), choose_device("fp32"))
     assert estimate.peak == pytest.approx(measured, rel=0.1)
