@@ -40,8 +40,9 @@ _GUTTER = 7
 class LineChart(Painted):
     """One curve over steps: raw values dimmed behind their moving average, and measured points in front.
 
-    A value that is not finite interrupts the line and is counted in the title. The x axis grows in steps while
-    ``live`` and fills the width afterwards; the y axis moves only when values leave it or use little of it.
+    A value that is not finite interrupts the line and is counted in the title. The x axis grows in steps
+    while ``live`` and fills the width afterwards; the y axis moves only when values leave it or use little
+    of it.
     """
 
     DEFAULT_CSS = "LineChart { height: 1fr; min-height: 4; width: 1fr; }"

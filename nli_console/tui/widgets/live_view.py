@@ -30,6 +30,14 @@ _NO_STEP = "no training step yet"
 _NO_VALUES = Buckets()
 
 
+def _has(view: RunView, page: str) -> bool:
+    """Whether a run has anything to show on a page."""
+    return {
+        "evaluation": bool(view.evaluations or view.reports or view.guards),
+        "log": bool(view.log),
+    }.get(page, True)
+
+
 class PageBar(Lines):
     """The names of the pages; a click turns to one."""
 
@@ -62,7 +70,10 @@ class Overview(Vertical):
 
 
 class LiveView(Vertical):
-    """Shows the newest :class:`RunView` of the selected run; every part repaints only what changed."""
+    """Shows the newest :class:`RunView` of the selected run; every part repaints only what changed.
+
+    The page that was turned to is kept from run to run; a run that has nothing for it shows its overview.
+    """
 
     DEFAULT_CSS = """
     LiveView { width: 1fr; height: 1fr; }
@@ -83,7 +94,8 @@ class LiveView(Vertical):
     def __init__(self, symbols: Symbols, *, smoothing: float = 0.9, id: str | None = None) -> None:
         super().__init__(id=id)
         self.symbols = symbols
-        self.page = PAGES[0]
+        self.page = self._asked = PAGES[0]
+        self._settled = False
         self.smoothing = smoothing
         self._run: RunSummary | None = None
         self._view: RunView | None = None
@@ -114,6 +126,12 @@ class LiveView(Vertical):
         """Draw a run; ``view`` is ``None`` until its record has been read."""
         another = run is None or run.id != self._shown
         self._run, self._view, self._shown = run, view, run.id if run else None
+        if another:
+            self.page, self._settled = self._asked, False
+        if view is not None and not self._settled:
+            self._settled = True
+            if not _has(view, self.page):
+                self.page, another = PAGES[0], True
         self._draw(another)
 
     def on_resize(self) -> None:
@@ -141,6 +159,8 @@ class LiveView(Vertical):
             self._draw_overview(self._run, self._view, width, another)
         elif self._view is not None:
             self._draw_page(self._run, self._view)
+        elif another:
+            self.query_one(f"#{self.page}", ScrollLines).show(lambda _: [])
 
     def _draw_overview(self, run: RunSummary, view: RunView | None, width: int, another: bool) -> None:
         if view is None:
@@ -214,6 +234,7 @@ class LiveView(Vertical):
 
     def turn_to(self, page: str) -> None:
         focused = self.has_focus_within
+        self._asked, self._settled = page, True
         self._turn_to(page)
         self._draw(another=False)
         if focused and self.focus_target is not None:
