@@ -111,10 +111,15 @@ class FieldRow(Widget):
             yield self._line("meaning")
 
     def render(self) -> Content:
+        width = max(self.size.width, 1)
         hint = Content("") if self.has_class("-wide") or self.has_class("-long") else self.hint()
-        return Content.assemble(
+        line = Content.assemble(
             " ", self._label().truncate(_LABEL - 1, ellipsis=True, pad=True), " " * (_EDITOR + 2), hint
-        ).truncate(max(self.size.width, 1), ellipsis=True)
+        )
+        if not self.listed or isinstance(self._editor, Choice):
+            return line.truncate(width, ellipsis=True)
+        # What may be chosen from a list has the same sign as a choice, beside the text that may be typed.
+        return Content.assemble(line.truncate(width - 1, pad=True), (self._symbols.open, "$muted"))
 
     @property
     def editor(self) -> TextInput | Choice:
