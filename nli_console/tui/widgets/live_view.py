@@ -1,6 +1,5 @@
 """One run, live: header, charts, readings, evaluations, log and settings."""
 
-from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.message import Message
@@ -8,6 +7,7 @@ from textual.widget import Widget
 
 from nli_console.record.state import State
 from nli_console.record.store import RunSummary
+from nli_console.tui.keys import key_name
 from nli_console.tui.run_view import RunView
 from nli_console.tui.symbols import Symbols
 from nli_console.tui.widgets.buckets import Buckets
@@ -16,6 +16,7 @@ from nli_console.tui.widgets.evaluation_page import evaluation_lines
 from nli_console.tui.widgets.ink import Line
 from nli_console.tui.widgets.live_tabs import log_lines, setting_lines
 from nli_console.tui.widgets.live_text import accuracy_reading, compact_readings, header, readings
+from nli_console.tui.widgets.page_bar import PageBar
 from nli_console.tui.widgets.painted import Lines
 from nli_console.tui.widgets.raster import Mark
 from nli_console.tui.widgets.scroll_lines import ScrollLines
@@ -36,27 +37,6 @@ def _has(view: RunView, page: str) -> bool:
         "evaluation": bool(view.evaluations or view.reports or view.guards),
         "log": bool(view.log),
     }.get(page, True)
-
-
-class PageBar(Lines):
-    """The names of the pages; a click turns to one."""
-
-    def __init__(self) -> None:
-        super().__init__(id="pages", rows=1)
-
-    def show_page(self, page: str) -> None:
-        line: list[tuple[str, str]] = []
-        for name in PAGES:
-            line += [(name, "bold underline bright" if name == page else "muted"), ("   ", "muted")]
-        self.show([line])
-
-    def on_click(self, event: events.Click) -> None:
-        left = 0
-        for name in PAGES:
-            left += len(name) + 3
-            if event.x < left:
-                self.post_message(LiveView.Turned(name))
-                return
 
 
 class Overview(Vertical):
@@ -84,13 +64,6 @@ class LiveView(Vertical):
     LiveView.-roomy #log-tail, LiveView.-roomy > ScrollLines, LiveView.-roomy > #overview { margin-top: 1; }
     """
 
-    class Turned(Message):
-        """A page was asked for."""
-
-        def __init__(self, page: str) -> None:
-            super().__init__()
-            self.page = page
-
     def __init__(self, symbols: Symbols, *, smoothing: float = 0.9, id: str | None = None) -> None:
         super().__init__(id=id)
         self.symbols = symbols
@@ -105,7 +78,7 @@ class LiveView(Vertical):
     def compose(self) -> ComposeResult:
         chart = self.symbols.chart
         yield Lines(id="live-header")
-        yield PageBar()
+        yield PageBar(PAGES, hint=key_name("right_square_bracket"), id="pages")
         with Overview(id="overview"):
             loss = LineChart("loss", symbols=chart, smoothing=self.smoothing, empty=_NO_STEP, id="loss")
             loss.mark_title = "evaluation"
@@ -253,7 +226,7 @@ class LiveView(Vertical):
         """What takes the keys on this page; the overview has nothing to scroll."""
         return None if self.page == "overview" else self.query_one(f"#{self.page}")
 
-    def on_live_view_turned(self, event: Turned) -> None:
+    def on_page_bar_turned(self, event: PageBar.Turned) -> None:
         event.stop()
         self.turn_to(event.page)
 
