@@ -121,8 +121,11 @@ def start(method: Method, given: Mapping[str, Any], options: RunOptions, context
     looked = check(spec.data)
     for sentence in looked.notes:
         note(sentence)
-    for sentence in missing(spec.report_to):
-        note(sentence)
+    if spec.report_to and not method.trains:
+        note(f"{method.name} trains nothing, so that nothing is reported to {', '.join(spec.report_to)}")
+    else:
+        for sentence in missing(spec.report_to):
+            note(sentence)
     if options.dry_run:
         if len(seeds) > 1:
             note(f"{len(seeds)} runs, with the seeds {', '.join(map(str, seeds))}; the first of them:")

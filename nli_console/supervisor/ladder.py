@@ -8,6 +8,8 @@ from nli_console.record.state import Reason
 
 CHECKPOINT_GRACE = 600.0
 """Seconds for finishing a step, writing a checkpoint and hashing it: gigabytes on a slow disk."""
+LOADING_GRACE = 60.0
+"""The same before training has begun, when there is nothing to save: a read that hangs, a slow disk."""
 TERM_GRACE = 60.0
 """Seconds between TERM and KILL after a polite stop."""
 KILL_GRACE = 3.0
@@ -21,6 +23,7 @@ class Graces:
     checkpoint: float = CHECKPOINT_GRACE
     term: float = TERM_GRACE
     kill: float = KILL_GRACE
+    loading: float = LOADING_GRACE
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +43,11 @@ class Ladder:
         self._next: list[tuple[float, Rung]] = []
         self._killing = False
 
-    def ask(self, cause: Reason, *, kill: bool = False, now: float | None = None) -> bool:
-        """Begin to stop, or hurry when ``kill`` follows a polite request; ``False`` when nothing changes."""
+    def ask(self, cause: Reason, *, kill: bool = False, saves: bool = True, now: float | None = None) -> bool:
+        """Begin to stop, or hurry when ``kill`` follows a polite request; ``False`` when nothing changes.
+
+        ``saves``: whether the worker may have something to save, which takes its time.
+        """
         if self._killing or (self.cause is not None and not kill):
             return False
         start = time.monotonic() if now is None else now
@@ -54,10 +60,11 @@ class Ladder:
                 (start + graces.kill, Rung(signal.SIGKILL, group=True)),
             ]
         else:
+            patience = graces.checkpoint if saves else graces.loading
             self._next = [
                 (start, Rung(signal.SIGUSR2, group=False)),
-                (start + graces.checkpoint, Rung(signal.SIGTERM, group=True)),
-                (start + graces.checkpoint + graces.term, Rung(signal.SIGKILL, group=True)),
+                (start + patience, Rung(signal.SIGTERM, group=True)),
+                (start + patience + graces.term, Rung(signal.SIGKILL, group=True)),
             ]
         return True
 

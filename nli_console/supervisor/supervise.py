@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from nli_console.errors import ConsoleError
 from nli_console.record.files import read_json_or_none
+from nli_console.record.glance import glance
 from nli_console.record.layout import RunLayout
 from nli_console.record.processes import own_identity
 from nli_console.record.state import Reason, State
@@ -32,7 +33,7 @@ from nli_console.supervisor.sweep import has_ended, send, send_group, sweep
 from nli_console.supervisor.telemetry.monitor import GpuMonitor
 from nli_console.supervisor.verdict import Ending, decide, signal_name
 from nli_console.supervisor.worker_process import become_subreaper, spawn, worker_command
-from nli_console.text import clean
+from nli_console.text import clean, format_duration
 
 if TYPE_CHECKING:
     from nli_console.supervisor.telemetry.host import HostSampler
@@ -199,7 +200,8 @@ class _Supervisor:
             limit = self._job.time_limit
             if limit is not None and now - started >= limit:
                 self._stop(
-                    Reason("time_limit", f"the time limit of {limit:g} s was reached"), by="time limit"
+                    Reason("time_limit", f"the time limit of {format_duration(limit)} was reached"),
+                    by="time limit",
                 )
             self._climb()
             self._rest(POLL)
@@ -264,7 +266,7 @@ class _Supervisor:
         self._stop(Reason("user", f"stopped by {by}"), by=by, kill=request.get("kind") == "kill")
 
     def _stop(self, cause: Reason, *, by: str, kill: bool = False) -> None:
-        if self._ladder.ask(cause, kill=kill):
+        if self._ladder.ask(cause, kill=kill, saves=glance(self._attempt.layout.metrics).started):
             self._attempt.event("stopping", by=by, signal="SIGTERM" if kill else "SIGUSR2")
 
     # -- the end ---------------------------------------------------------------------------------------------

@@ -197,9 +197,12 @@ class Form:
         differs_from = self.baseline(name) if self._differs(name) else None
         return FieldLook(text, problem, differs_from, self._meaning(name) if problem is None else "")
 
+    def in_preset(self, name: str) -> bool:
+        """Whether a preset can say anything of the field."""
+        return name in _PRESET_NAMES or name not in _RUN_NAMES
+
     def _differs(self, name: str) -> bool:
-        """Whether the preset says anything of the field, and something else."""
-        return (name in _PRESET_NAMES or name not in _RUN_NAMES) and self.changed(name)
+        return self.in_preset(name) and self.changed(name)
 
     def _meaning(self, name: str) -> str:
         field = self.field(name)

@@ -295,12 +295,13 @@ def _named(text: str, hyperparameters: Hyperparameters) -> Note:
 
 
 def _note(finding: Finding, hyperparameters: Hyperparameters) -> Note:
-    """A finding as a note that begins with its word."""
+    """A finding as a note that begins with its word and its id, and says how what blocks is overridden."""
     word = "ignored" if finding.ignored else finding.severity
     kind: NoteKind = "info" if finding.severity == "note" else finding.severity
+    override = ", or f9 to launch all the same" if finding.blocks else ""
     known = finding.field in type(hyperparameters).model_fields or finding.field in ("model", "data")
     return Note(
         kind,
-        f"{word}: {finding.message}. Try: {finding.suggestion}",
+        f"{word} {finding.id}: {finding.message}. Try: {finding.suggestion}{override}",
         finding.field if known else None,
     )

@@ -108,7 +108,8 @@ class Job:
         loader = ModelLoader(self._folder, self._spec.model_name, config, pad, device.compute_dtype)
         if self._method.quantises:
             self._recorder.phase("quantising", detail=f"loading {self._spec.model_name} in 4 bits")
-        model = self._method.build(loader, self._hyperparameters)
+        with self._stop.at_once():
+            model = self._method.build(loader, self._hyperparameters)
         for note in loader.notes:
             self._recorder.guard("new_head", "info", f"{self._spec.model_name}: {note}", 0, active=False)
         figures = self._figures

@@ -85,12 +85,12 @@ def _work(attempt: Attempt) -> tuple[Callable[[], None] | None, Reason | None]:
     folder = model_folder(spec.model, downloading, stop)
     stop.check()
     recorder.phase("loading", detail="importing torch")
-    from nli_console.worker.job import Job
-    from nli_console.worker.scoring_job import ScoringJob
+    with stop.at_once():
+        from nli_console.worker.job import Job
+        from nli_console.worker.scoring_job import ScoringJob
 
     # The libraries' million objects live as long as the process: the collector need not look at them.
     gc.freeze()
-    stop.check()
     if isinstance(hyperparameters, ScoringHyperparameters):
         ScoringJob(attempt, spec, method, hyperparameters, folder).run()
         return None, None

@@ -114,9 +114,10 @@ class ScoringJob:
         set_seed(self._spec.seed)
         pad = int(tokenizer.pad_token_id)  # type: ignore[arg-type]  # load_tokenizer sees to it
         loader = ModelLoader(self._folder, self._spec.model_name, config, pad, device.compute_dtype)
-        model: Any = self._method.build(loader, chosen)
-        if getattr(chosen, "quantisation", "none") == "none":
-            model = model.to(device.torch_device)
+        with self._attempt.stop.at_once():
+            model: Any = self._method.build(loader, chosen)
+            if getattr(chosen, "quantisation", "none") == "none":
+                model = model.to(device.torch_device)
         figures = self._attempt.figures
         figures.trainable_parameters, figures.total_parameters = count_parameters(model)
         figures.peak_memory_kind = memory.kind

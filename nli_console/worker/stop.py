@@ -1,6 +1,8 @@
 """A request to stop: a flag that signal handlers set and that the work looks at between two steps."""
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 from nli_console.record.state import Reason
@@ -20,6 +22,7 @@ class StopFlag:
 
     def __init__(self) -> None:
         self.requested = False
+        self._at_once = False
         self.reason: Reason | None = None
 
     def ask(self, reason: Reason) -> None:
@@ -28,7 +31,7 @@ class StopFlag:
         self.reason = self.reason or reason
 
     def install(self) -> None:
-        """Let SIGUSR2 and SIGTERM set the flag and do nothing else; Ctrl-C belongs to the console."""
+        """Let SIGUSR2 and SIGTERM set the flag; Ctrl-C belongs to the console."""
         for number in STOP_SIGNALS:
             signal.signal(number, self._set)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -38,5 +41,17 @@ class StopFlag:
         if self.requested:
             raise Stopped
 
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Within, a stop does not wait until somebody looks: for long loads, with nothing to save."""
+        self._at_once = True
+        try:
+            self.check()
+            yield
+        finally:
+            self._at_once = False
+
     def _set(self, number: int, frame: FrameType | None) -> None:
         self.requested = True
+        if self._at_once:
+            raise Stopped

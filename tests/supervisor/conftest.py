@@ -31,7 +31,7 @@ FAKE_WORKER = Path(__file__).parent.parent / "support" / "fake_worker.py"
 SHORT_GRACES = (
     "import sys; from nli_console.supervisor.supervise import main; "
     "from nli_console.supervisor.ladder import Graces; "
-    "sys.exit(main(sys.argv[1], graces=Graces(0.4, 0.4, 0.3)))"
+    "sys.exit(main(sys.argv[1], graces=Graces({}, 0.4, 0.3, 0.4)))"
 )
 
 
@@ -99,12 +99,17 @@ class Desk:
         return layout
 
     def supervise(
-        self, layout: RunLayout, *arguments: str, short: bool = False, **options: Any
+        self,
+        layout: RunLayout,
+        *arguments: str,
+        short: bool = False,
+        checkpoint: float = 0.4,
+        **options: Any,
     ) -> subprocess.Popen[bytes]:
-        """Start a supervisor as a batch job would."""
+        """Start a supervisor as a batch job would; ``short``: with less patience, ``checkpoint`` s of it."""
         argv, environment = python_command("nli_console.supervisor.supervise", str(layout.path), *arguments)
         if short:
-            argv = [sys.executable, "-P", "-c", SHORT_GRACES, str(layout.path)]
+            argv = [sys.executable, "-P", "-c", SHORT_GRACES.format(checkpoint), str(layout.path)]
         process = subprocess.Popen(
             argv, env=environment, **{"stderr": subprocess.PIPE, "start_new_session": True, **options}
         )

@@ -179,6 +179,16 @@ def test_the_time_limit_stops_a_run(desk: Desk) -> None:
     assert result_of(run.attempt(1))["reason"]["code"] == "time_limit"
 
 
+def test_the_time_limit_holds_while_a_model_is_loading(desk: Desk) -> None:
+    """A worker that hangs in its load has nothing to save: it does not get the time of a checkpoint."""
+    run = desk.submit(loading=600, time_limit=0.5)
+    assert desk.supervise(run, short=True, checkpoint=600).wait(PATIENCE) == 3
+    result = result_of(run.attempt(1))
+    assert result is not None
+    assert (result["state"], result["reason"]["code"]) == ("stopped", "time_limit")
+    assert result["reason"]["detail"] == "the time limit of 0.5 s was reached"
+
+
 def test_a_run_outlives_its_terminal(desk: Desk) -> None:
     run = desk.submit(steps=150, step_seconds=0.01)
     argv, environment = python_command("tests.supervisor.launch_in_terminal", str(run.path))

@@ -5,8 +5,9 @@ What it does is told by the JSON object in ``$FAKE_WORKER`` (a run's ``environme
 ``exit`` (with ``code`` and no word), ``kill`` (SIGKILL to itself); ``at``: the step at which it ends so;
 ``message``: what ``fail`` and ``raise`` say; ``hold_at``: steps at which it waits until the run folder holds
 a file ``go-STEP``; ``children`` and ``sessions``: helpers to start, the latter in sessions of their
-own; ``deaf``: signals to ignore; ``save_seconds``: how long the checkpoint of a stop takes; ``nan_at``: the
-step whose loss is NaN; ``says``: a text that it prints first; ``accuracy``: what it reaches, by split.
+own; ``deaf``: signals to ignore; ``save_seconds``: how long the checkpoint of a stop takes; ``loading``:
+seconds before the training, without a look at signals; ``nan_at``: the step whose loss is NaN; ``says``: a
+text that it prints first; ``accuracy``: what it reaches, by split.
 
 After every record that reached the file its step is printed, so the log holds what was acknowledged.
 """
@@ -58,6 +59,11 @@ class Worker:
         plan = self.plan
         steps = plan.get("steps", 5)
         os.write(1, plan.get("says", "").encode())
+        if "loading" in plan:
+            self.record("phase", phase="loading")
+            loaded = time.monotonic() + plan["loading"]
+            while time.monotonic() < loaded:
+                time.sleep(0.01)
         self.record("phase", phase="training")
         self.record("start", total_steps=steps, resumed_step=0)
         for step in range(1, steps + 1):

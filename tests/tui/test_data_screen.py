@@ -186,12 +186,15 @@ async def test_narrow_terminals_show_one_page_after_the_other(
     async with app.run_test(size=size) as pilot:
         await data_screen(pilot)
         await until(pilot, lambda: "max length, in tokens" in screen_text(app))
+        assert "sources   figures   examples    ] next page" in screen_text(app)
         await pilot.press("right_square_bracket")
         await until(pilot, lambda: "dropped" in screen_text(app) and "all labels" not in screen_text(app))
         await pilot.press("right_square_bracket")
         await until(pilot, lambda: "all labels" in screen_text(app) and "dropped" not in screen_text(app))
         await pilot.press("escape")
         await until(pilot, lambda: "max length, in tokens" in screen_text(app))
+        await pilot.click("#data-pages", offset=(12, 0))
+        await until(pilot, lambda: "dropped" in screen_text(app))
 
 
 async def test_a_path_with_a_column_map_and_one_that_is_typed(

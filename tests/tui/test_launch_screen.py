@@ -398,6 +398,28 @@ async def test_trackers_are_chosen_from_a_list_that_says_which_are_installed(con
         assert row(app, "report_to").editor.value == "wandb", "chosen once more is taken out"
 
 
+async def test_a_method_that_trains_nothing_has_no_trackers_and_tells_the_rows_it_scores(console):
+    app = console(defaults={"method": "icl", "model": "demo-decoder", "data": "demo"})
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        await until(pilot, lambda: "to score" in panel(app))
+        assert "steps" not in panel(app)
+        assert not row(app, "report_to").region
+        app.screen._use_method("lora")
+        await until(pilot, lambda: row(app, "report_to").region)
+        assert "steps" in panel(app)
+
+
+async def test_every_title_of_a_method_is_whole(console):
+    app = console()
+    for width in (120, 100):
+        async with app.run_test(size=(width, 40), notifications=True) as pilot:
+            await pilot.pause()
+            options = app.screen.query_one("#methods OptionList", OptionList)
+            text = "\n".join(strip.text for strip in app.screen._compositor.render_strips())
+            assert all(str(option.prompt) in text for option in options.options)
+        app = console()
+
+
 async def test_templates_that_suit_the_method_are_suggested_with_the_user_s_own(console, tmp_path):
     folder = tmp_path / "config" / "nli-console" / "templates"
     folder.mkdir(parents=True)

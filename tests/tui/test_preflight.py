@@ -149,12 +149,13 @@ def test_findings_name_their_word_and_field_and_can_be_ignored(preflight):
     wrong = _question(hyperparameters={"target_modules": "query,values", "lora_alpha": 0.5})
     answer = preflight.answer(wrong)
     (error,) = [note for note in answer.notes if note.kind == "error"]
-    assert error.text.startswith("error: ")
+    assert error.text.startswith("error target_modules: ")
+    assert error.text.endswith(", or f9 to launch all the same")
     assert error.field == "target_modules"
     assert any(note.kind == "warning" and note.field == "lora_alpha" for note in answer.notes)
     ignored = preflight.answer(replace(wrong, ignored=frozenset({"target_modules"})))
     assert not [note for note in ignored.notes if note.kind == "error"]
-    assert any(note.text.startswith("ignored: ") for note in ignored.notes)
+    assert any(note.text.startswith("ignored target_modules: ") for note in ignored.notes)
     assert ignored.trainable is not None
 
 

@@ -153,6 +153,27 @@ async def test_pages_show_evaluations_log_and_settings(root: Path) -> None:
         await until(pilot, lambda: "smoothed" in screen_text(app))
 
 
+async def test_a_run_without_anything_for_the_page_shows_its_overview_and_the_page_is_kept(
+    root: Path,
+) -> None:
+    evaluated = make_run(root, "finished", steps=60, name="evaluated", age=60)
+    fresh = make_run(root, "queued", name="fresh")
+    app = console(root)
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await shown(pilot, evaluated)
+        await pilot.press("right_square_bracket")
+        await until(pilot, lambda: "validation_matched" in screen_text(app) or "matched" in screen_text(app))
+        assert screen.live.page == "evaluation"
+        await shown(pilot, fresh)
+        await until(pilot, lambda: screen.live.page == "overview")
+        await until(pilot, lambda: "no training step yet" in screen_text(app))
+        await shown(pilot, evaluated)
+        await until(pilot, lambda: screen.live.page == "evaluation")
+        await shown(pilot, fresh)
+        await pilot.press("right_square_bracket")
+        await until(pilot, lambda: screen.live.page == "evaluation")
+
+
 async def test_the_evaluation_page_draws_the_report_and_the_table_marks_a_warning(root: Path) -> None:
     run = make_run(root, "finished", steps=80)
     write_report(run)

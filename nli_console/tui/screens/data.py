@@ -14,13 +14,14 @@ from nli_console.methods import registry
 from nli_console.text import clean_line
 from nli_console.tui.data_reading import DataFailed, DataOpened, DataProfiled, DataProgress, ProfileReading
 from nli_console.tui.frugal import make_frugal
-from nli_console.tui.keys import bindings
+from nli_console.tui.keys import bindings, key_name
 from nli_console.tui.screens.base import ConsoleScreen
 from nli_console.tui.suggestions import explain_data
 from nli_console.tui.widgets.data_figures import Look
 from nli_console.tui.widgets.data_panel import DataPanel, Opened
 from nli_console.tui.widgets.example_browser import ExampleBrowser
 from nli_console.tui.widgets.example_table import ExampleTable
+from nli_console.tui.widgets.page_bar import PageBar
 from nli_console.tui.widgets.text_input import TextInput
 
 PAGES = {"sources": "#datasets", "figures": "#figures", "examples": "#table"}
@@ -36,6 +37,8 @@ class DataScreen(ConsoleScreen):
     AUTO_FOCUS = "#datasets"
     CSS = """
     DataScreen #data { height: 1fr; }
+    DataScreen #data-pages { padding: 0 1; background: $surface; }
+    DataScreen.-wide #data-pages, DataScreen.-zoomed #data-pages { display: none; }
     DataScreen #sources { width: 25; padding: 1 1 0 1; border-right: vkey $line; }
     DataScreen #datasets { max-height: 50%; }
     DataScreen #sources .caption { color: $muted; height: auto; margin-top: 1; }
@@ -76,6 +79,7 @@ class DataScreen(ConsoleScreen):
         settings, symbols = self.shell.settings.values, self.shell.symbols
         names = dict.fromkeys((DEMO_DATA, *settings.datasets))
         length = registry.get(settings.defaults.method).max_length
+        yield PageBar(tuple(PAGES), hint=key_name("right_square_bracket"), id="data-pages")
         with Horizontal(id="data"):
             with Vertical(id="sources"):
                 yield Static("Dataset", markup=False, classes="heading")
@@ -252,6 +256,10 @@ class DataScreen(ConsoleScreen):
         names = list(PAGES)
         self._turn_to(names[(names.index(self._page) + by) % len(names)])
 
+    @on(PageBar.Turned)
+    def _page_clicked(self, event: PageBar.Turned) -> None:
+        self._turn_to(event.page)
+
     def _turn_to(self, page: str) -> None:
         self.zoom(False)
         self._show_page(page)
@@ -259,6 +267,7 @@ class DataScreen(ConsoleScreen):
 
     def _show_page(self, page: str) -> None:
         self._page = page
+        self.query_one(PageBar).show_page(page)
         for name in PAGES:
             self.set_class(name == page, f"-{name}")
 

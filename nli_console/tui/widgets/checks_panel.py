@@ -19,6 +19,8 @@ _STYLES: dict[NoteKind, str] = {
 }
 
 
+_ROOMY = 50
+"""Cells of the strip from which the share of trainable parameters has room."""
 _DECISIVE = ("trainable", "steps", "to score")
 """Figures that stand in the strip."""
 
@@ -69,7 +71,7 @@ class ChecksStrip(Static):
         """The figures that a launch is decided by, and the worst finding."""
         figures = [
             Content.assemble((f"{label} ", "$muted"), value)
-            for label, value in numbers(answer, fresh=fresh)
+            for label, value in numbers(answer, fresh=fresh, brief=self.size.width < _ROOMY)
             if label in _DECISIVE
         ]
         by_weight = list(_STYLES)[::-1]
@@ -82,9 +84,12 @@ class ChecksStrip(Static):
         self.update(Content("\n").join(lines), layout=False)
 
 
-def numbers(answer: Answer, *, fresh: bool = True) -> list[tuple[str, Content]]:
-    """Label and value of every figure; an ellipsis for each before the first answer is there."""
-    figures = _figures(answer)
+def numbers(answer: Answer, *, fresh: bool = True, brief: bool = False) -> list[tuple[str, Content]]:
+    """Label and value of every figure; an ellipsis for each before the first answer is there.
+
+    ``brief`` leaves the share of the trainable parameters out.
+    """
+    figures = _figures(answer, brief)
     if answer.question is None:
         return [(label, Content.styled("…", "$muted")) for label, _ in figures]
     if not fresh:
@@ -92,13 +97,13 @@ def numbers(answer: Answer, *, fresh: bool = True) -> list[tuple[str, Content]]:
     return figures
 
 
-def _figures(answer: Answer) -> list[tuple[str, Content]]:
+def _figures(answer: Answer, brief: bool) -> list[tuple[str, Content]]:
     if answer.counting:
         trainable = total = Content.styled("counting…", "$muted")
     elif answer.trainable is None or not answer.total:
         trainable = total = Content.styled(UNKNOWN, "$muted")
     else:
-        share = f"  {100 * answer.trainable / answer.total:.3g} %"
+        share = "" if brief else f"  {100 * answer.trainable / answer.total:.3g} %"
         trainable = Content.assemble((format_count(answer.trainable), "bold $bright"), (share, "$muted"))
         total = Content(format_count(answer.total))
     steps = Content.assemble((format_count(answer.steps), "bold $bright"))

@@ -37,6 +37,7 @@ class FieldRow(Widget):
     FieldRow.-told > .meaning { display: block; }
     FieldRow.-wide > TextInput, FieldRow.-wide > Choice { width: 24; }
     FieldRow.-long > TextInput, FieldRow.-long > Choice { width: 1fr; margin: 0 2 0 31; }
+    FieldRow.-long.-listed > TextInput { margin: 0 4 0 31; }
     """
     ALLOW_SELECT = False
 
@@ -88,6 +89,7 @@ class FieldRow(Widget):
         self.field = field
         self.look = look
         self.listed = listed or bool(field.choices or field.options)
+        self.set_class(self.listed, "-listed")
         self._symbols = symbols
         self._label_text = label or field.name.replace("_", " ")
         self._suggestions = suggestions
@@ -111,10 +113,17 @@ class FieldRow(Widget):
             yield self._line("meaning")
 
     def render(self) -> Content:
+        width = max(self.size.width, 1)
         hint = Content("") if self.has_class("-wide") or self.has_class("-long") else self.hint()
-        return Content.assemble(
+        line = Content.assemble(
             " ", self._label().truncate(_LABEL - 1, ellipsis=True, pad=True), " " * (_EDITOR + 2), hint
-        ).truncate(max(self.size.width, 1), ellipsis=True)
+        )
+        if not self.listed or isinstance(self._editor, Choice):
+            return line.truncate(width, ellipsis=True)
+        # Text that may be chosen from a list ends in the sign of a choice, on the editor's own ground.
+        ground = "$field-focus" if self.has_class("-here") else "$field"
+        sign = Content.styled(f"{self._symbols.open} ", f"$muted on {ground}")
+        return Content.assemble(line.truncate(max(width - 4, 0), pad=True), sign)
 
     @property
     def editor(self) -> TextInput | Choice:
@@ -177,7 +186,8 @@ class FieldRow(Widget):
     def range_text(self) -> str:
         """Bounds and unit: ``1…1024 passes``."""
         bounds = "" if self.field.choices else self.field.bounds
-        text = " ".join(part for part in (bounds, self.field.unit) if part)
+        unit = "" if self.field.unit in self._label_text.split() else self.field.unit
+        text = " ".join(part for part in (bounds, unit) if part)
         if self._symbols.ascii:
             text = text.replace("…", "..").replace("≥ ", ">=").replace("≤ ", "<=")
             text = text.replace("> ", ">").replace("< ", "<")

@@ -102,6 +102,9 @@ class LaunchForm(Vertical):
             self.query_one("#fields", VerticalScroll).mount(self._section())
         for name, section in self._methods.items():
             section.display = name == method.name
+        for row in self._rows:
+            # Trackers follow a training; a scored run has none.
+            row.display = method.trains or row.field.name != "report_to"
 
     def _section(self) -> MethodForm:
         made = MethodForm(self.form, self._suggest, self._symbols, folded=self._folded)
@@ -164,8 +167,11 @@ class LaunchForm(Vertical):
         else:
             field = self.form.field(event.name)
             row = self.focused_row()
-            usual = clean_line(self.form.baseline(field.name)) or "empty"
-            facts = [field.option, row.range_text() if row else "", f"preset {usual}"]
+            facts = [field.option, row.range_text() if row else ""]
+            if self.form.in_preset(field.name):
+                facts.append(f"preset {clean_line(self.form.baseline(field.name)) or 'empty'}")
+            if row is not None and row.listed:
+                facts.append("f2 lists")
             facts_line = (" · ".join(filter(None, facts)), "$muted")
             line.update(Content.assemble(field.help, "\n", facts_line), layout=False)
 

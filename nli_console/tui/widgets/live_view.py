@@ -1,6 +1,5 @@
 """One run, live: header, charts, readings, evaluations, log and settings."""
 
-from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.message import Message
@@ -8,6 +7,7 @@ from textual.widget import Widget
 
 from nli_console.record.state import State
 from nli_console.record.store import RunSummary
+from nli_console.tui.keys import key_name
 from nli_console.tui.run_view import RunView
 from nli_console.tui.symbols import Symbols
 from nli_console.tui.widgets.buckets import Buckets
@@ -16,6 +16,7 @@ from nli_console.tui.widgets.evaluation_page import evaluation_lines
 from nli_console.tui.widgets.ink import Line
 from nli_console.tui.widgets.live_tabs import log_lines, setting_lines
 from nli_console.tui.widgets.live_text import accuracy_reading, compact_readings, header, readings
+from nli_console.tui.widgets.page_bar import PageBar
 from nli_console.tui.widgets.painted import Lines
 from nli_console.tui.widgets.raster import Mark
 from nli_console.tui.widgets.scroll_lines import ScrollLines
@@ -30,25 +31,12 @@ _NO_STEP = "no training step yet"
 _NO_VALUES = Buckets()
 
 
-class PageBar(Lines):
-    """The names of the pages; a click turns to one."""
-
-    def __init__(self) -> None:
-        super().__init__(id="pages", rows=1)
-
-    def show_page(self, page: str) -> None:
-        line: list[tuple[str, str]] = []
-        for name in PAGES:
-            line += [(name, "bold underline bright" if name == page else "muted"), ("   ", "muted")]
-        self.show([line])
-
-    def on_click(self, event: events.Click) -> None:
-        left = 0
-        for name in PAGES:
-            left += len(name) + 3
-            if event.x < left:
-                self.post_message(LiveView.Turned(name))
-                return
+def _has(view: RunView, page: str) -> bool:
+    """Whether a run has anything to show on a page."""
+    return {
+        "evaluation": bool(view.evaluations or view.reports or view.guards),
+        "log": bool(view.log),
+    }.get(page, True)
 
 
 class Overview(Vertical):
@@ -62,7 +50,10 @@ class Overview(Vertical):
 
 
 class LiveView(Vertical):
-    """Shows the newest :class:`RunView` of the selected run; every part repaints only what changed."""
+    """Shows the newest :class:`RunView` of the selected run; every part repaints only what changed.
+
+    The page that was turned to is kept from run to run; a run that has nothing for it shows its overview.
+    """
 
     DEFAULT_CSS = """
     LiveView { width: 1fr; height: 1fr; }
@@ -73,17 +64,11 @@ class LiveView(Vertical):
     LiveView.-roomy #log-tail, LiveView.-roomy > ScrollLines, LiveView.-roomy > #overview { margin-top: 1; }
     """
 
-    class Turned(Message):
-        """A page was asked for."""
-
-        def __init__(self, page: str) -> None:
-            super().__init__()
-            self.page = page
-
     def __init__(self, symbols: Symbols, *, smoothing: float = 0.9, id: str | None = None) -> None:
         super().__init__(id=id)
         self.symbols = symbols
-        self.page = PAGES[0]
+        self.page = self._asked = PAGES[0]
+        self._settled = False
         self.smoothing = smoothing
         self._run: RunSummary | None = None
         self._view: RunView | None = None
@@ -93,7 +78,7 @@ class LiveView(Vertical):
     def compose(self) -> ComposeResult:
         chart = self.symbols.chart
         yield Lines(id="live-header")
-        yield PageBar()
+        yield PageBar(PAGES, hint=key_name("right_square_bracket"), id="pages")
         with Overview(id="overview"):
             loss = LineChart("loss", symbols=chart, smoothing=self.smoothing, empty=_NO_STEP, id="loss")
             loss.mark_title = "evaluation"
@@ -114,6 +99,12 @@ class LiveView(Vertical):
         """Draw a run; ``view`` is ``None`` until its record has been read."""
         another = run is None or run.id != self._shown
         self._run, self._view, self._shown = run, view, run.id if run else None
+        if another:
+            self.page, self._settled = self._asked, False
+        if view is not None and not self._settled:
+            self._settled = True
+            if not _has(view, self.page):
+                self.page, another = PAGES[0], True
         self._draw(another)
 
     def on_resize(self) -> None:
@@ -141,6 +132,8 @@ class LiveView(Vertical):
             self._draw_overview(self._run, self._view, width, another)
         elif self._view is not None:
             self._draw_page(self._run, self._view)
+        elif another:
+            self.query_one(f"#{self.page}", ScrollLines).show(lambda _: [])
 
     def _draw_overview(self, run: RunSummary, view: RunView | None, width: int, another: bool) -> None:
         if view is None:
@@ -214,6 +207,7 @@ class LiveView(Vertical):
 
     def turn_to(self, page: str) -> None:
         focused = self.has_focus_within
+        self._asked, self._settled = page, True
         self._turn_to(page)
         self._draw(another=False)
         if focused and self.focus_target is not None:
@@ -232,7 +226,7 @@ class LiveView(Vertical):
         """What takes the keys on this page; the overview has nothing to scroll."""
         return None if self.page == "overview" else self.query_one(f"#{self.page}")
 
-    def on_live_view_turned(self, event: Turned) -> None:
+    def on_page_bar_turned(self, event: PageBar.Turned) -> None:
         event.stop()
         self.turn_to(event.page)
 
