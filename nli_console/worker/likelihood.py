@@ -18,10 +18,8 @@ from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from nli_console.data.prompts import Prompts
 from nli_console.data.spec import LABELS
+from nli_console.methods.scoring_estimate import LEAST_SHARED
 from nli_console.worker.device import Device
-
-LEAST_SHARED = 16
-"""Common leading tokens from which on it pays to keep their keys and values."""
 
 _REPEATED = (DynamicLayer, DynamicSlidingWindowLayer)
 
