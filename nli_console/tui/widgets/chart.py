@@ -68,6 +68,7 @@ class LineChart(Painted):
         self.marks: Sequence[Mark] = ()
         self.mark_title = ""
         self.reading = ""
+        self.unit = "steps"
         self.total_steps: int | None = None
         self.live = False
         self._scale: Scale | None = None
@@ -260,7 +261,7 @@ class LineChart(Painted):
     def _axis(self, width: int) -> list[Span]:
         corner, dash = ("+", "-") if self.symbols == "ascii" else ("└", "─")
         plot = width - _GUTTER
-        end = f" {self._extent - 1:,} steps"
+        end = f" {self._extent - 1:,} {self.unit}"
         middle = f" {(self._extent - 1) // 2:,} "
         spans: list[Span] = [(" " * (_GUTTER - 1), "muted"), (corner, "line"), ("0 ", "muted")]
         if plot < len(end) + 4:
