@@ -48,6 +48,14 @@ class Accuracy:
             parts.append(f"{100 * self.invalid:.1f} % of the answers invalid")
         return ", ".join(parts)
 
+    @property
+    def brief(self) -> str:
+        """The same where there is little room: ``raw 51.2 %`` or ``0.4 % invalid``."""
+        parts = [] if self.raw is None else [f"raw {format_accuracy(self.raw.value)}"]
+        if self.invalid is not None:
+            parts.append(f"{100 * self.invalid:.1f} % invalid")
+        return ", ".join(parts)
+
     def to_json(self) -> dict[str, Any]:
         """``raw``, ``calibration`` and ``invalid`` are there where they are known."""
         fields: dict[str, Any] = {"value": self.value, "low": self.low, "high": self.high, "n": self.n}

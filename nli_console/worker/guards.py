@@ -203,7 +203,8 @@ class Guards:
             n >= FEWEST_ANSWERS and invalid > INVALID_SHARE * n,
             "invalid_answers",
             step,
-            f"{100 * invalid / max(n, 1):.1f} % of the answers name no label and count as wrong; "
+            f"{100 * invalid / max(n, 1):.1f} % of the answers{f' on {part}' if part else ''} "
+            "name no label and count as wrong; "
             "look at the prompt, and at max_new_tokens",
             part=part,
             stop=stop,

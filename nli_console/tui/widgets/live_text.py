@@ -144,8 +144,8 @@ def _result(run: RunSummary, width: int, symbols: Symbols) -> list[Line]:
         held = run.accuracy[split]
         text = format_accuracy(held.value, held.low, held.high).replace("±", symbols.minus_plus)
         part: list[Span] = [(split_name(split) + " ", "muted"), (text, "bold state-finished")]
-        if held.remark:
-            part.append((f" ({held.remark})".replace("±", symbols.minus_plus), "muted"))
+        if held.brief:
+            part.append((f"  {held.brief}", "muted"))
         if width_of(lines[-1]) + 3 + width_of(part) > width:
             lines.append(part)
         else:
@@ -325,7 +325,8 @@ def compact_readings(view: RunView, width: int, symbols: Symbols) -> list[Line]:
     if selection is not None:
         accuracy = format_accuracy(selection.accuracy, selection.low, selection.high)
         parts.insert(
-            min(len(parts), 1), (split_name(selection.split), accuracy.replace("±", symbols.minus_plus))
+            0 if view.scores_only else 1,
+            (split_name(selection.split), accuracy.replace("±", symbols.minus_plus)),
         )
     spans: list[Span] = []
     for label, value in parts:

@@ -42,11 +42,7 @@ def score_reading(run: RunSummary, view: RunView, symbols: Symbols) -> str:
     text = f"{format_accuracy(held.value, held.low, held.high)} {split.removeprefix('validation_')}"
     if split not in run.accuracy:
         text += f" so far, of {format_count(held.n)} rows"
-    return f"{text}{_behind(held)}".replace("±", symbols.minus_plus)
-
-
-def _behind(held: Accuracy) -> str:
-    return f", {held.remark}" if held.remark else ""
+    return (f"{text}, {held.brief}" if held.brief else text).replace("±", symbols.minus_plus)
 
 
 def asking(view: RunView | None) -> list[str]:
