@@ -4,13 +4,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from nli_console.methods.estimate import MemoryEstimate
 from nli_console.record.journal import Journal
 from nli_console.record.live import LiveRun
 from nli_console.record.samples import EvalPoint, ScorePoint, Start
 from nli_console.record.state import RunState, State
 from nli_console.record.summary import Accuracy, RunSummary, accuracy_of
+from nli_console.tui.preflight import Answer, Question
 from nli_console.tui.run_view import RunView
 from nli_console.tui.symbols import symbols
+from nli_console.tui.widgets.checks_panel import numbers
 from nli_console.tui.widgets.live_text import compact_readings, header, readings
 from nli_console.tui.widgets.scored import asking, score_marks, score_reading
 from tests.support.fake_runs import make_run, make_spec
@@ -83,3 +86,14 @@ def test_records_of_scored_rows_are_followed_over_attempts(tmp_path: Path) -> No
     assert [(point.split, point.done, point.accuracy) for point in run.scores] == [("a", 30, 0.5)]
     assert run.start is not None
     assert run.start.scored_rows == 100
+
+
+def test_before_a_launch_rows_stand_in_the_place_of_steps_and_memory_has_its_parts() -> None:
+    memory = MemoryEstimate(2**30, 0, 0, 2**29, 0, 2**31, 32, 96, cache=2**29)
+    answer = Answer(Question("icl", "m", "d", 1.0, None), 0, 10, scores=True, scored_rows=1970, memory=memory)
+    shown = {label: value.plain.strip() for label, value in numbers(answer)}
+    assert shown["rows asked"] == "1,970"
+    assert "steps" not in shown
+    assert shown["memory"] == "~ 2.0 GiB"
+    assert (shown["weights"], shown["cache"], shown["activations"]) == ("1.0 GiB", "512.0 MiB", "512.0 MiB")
+    assert "gradients" not in shown

@@ -112,7 +112,7 @@ def _figures(answer: Answer) -> list[tuple[str, Content]]:
         (amount[0], Content.assemble((format_count(amount[1]), "bold $bright"))),
         ("memory", memory),
         *(
-            ("", Content.styled(f"{name} {format_bytes(size)}", "$muted"))
+            (name, Content.styled(f"  {format_bytes(size)}", "$muted"))
             for name, size in parts.items()
             if size
         ),
