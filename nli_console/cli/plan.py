@@ -5,6 +5,7 @@ from typing import Any
 from nli_console.cli import history
 from nli_console.cli.context import Context
 from nli_console.cli.output import note, pairs, say, say_json
+from nli_console.methods import registry
 from nli_console.methods.estimate import MemoryEstimate
 from nli_console.record.spec import RunSpec
 from nli_console.record.speed import Speed, measured_speed
@@ -16,6 +17,7 @@ from nli_console.supervisor.preflight import (
     assess,
     engine_question,
     look_at_machine,
+    pace_of,
     recipe_of,
     sentence,
 )
@@ -62,7 +64,12 @@ def show_plan(spec: RunSpec, assessment: Assessment, *, as_json: bool) -> int:
     lines = [
         ("trainable", format_count(trainable) + share),
         ("parameters", format_count(total)),
-        ("steps", format_count(assessment.steps)),
+        *(
+            []
+            if assessment.scored_rows is None
+            else [("rows to score", format_count(assessment.scored_rows))]
+        ),
+        *([("steps", format_count(assessment.steps))] if registry.get(spec.method).trains else []),
         ("memory", memory_line(assessment.memory, assessment.machine)),
         ("time", time_line(assessment)),
     ]
@@ -115,6 +122,7 @@ def _json(assessment: Assessment, trainable: int | None, total: int | None) -> d
         "trainable_parameters": trainable,
         "total_parameters": total,
         "steps": assessment.steps,
+        "scored_rows": assessment.scored_rows,
         "memory": None if assessment.memory is None else assessment.memory.to_json(),
         "free_memory": machine.free_device_bytes,
         "device": machine.device or None,
@@ -157,4 +165,5 @@ def _speed(spec: RunSpec, context: Context, machine: Machine) -> Speed | None:
         model=spec.model_name,
         data=spec.data.name,
         device=machine.device,
+        pace=pace_of(recipe_of(spec).hyperparameters),
     )

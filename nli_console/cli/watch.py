@@ -147,7 +147,7 @@ def _ending(run: RunSummary, sight: Sight) -> str:
     state = run.state.state
     lines = [f"{run.id} {state.value}" + (f": {run.reason}" if run.reason else "")]
     for split, accuracy in run.accuracy.items():
-        lines.append(f"  {split}: {history.accuracy_text(accuracy)} (n = {accuracy.n or 0:,})")
+        lines.append(f"  {split}: {history.full_accuracy(accuracy)}")
     lines += [f"  {guard.severity or 'warning'} [{guard.id}] {guard.message}" for guard in run.guards]
     if run.seconds:
         lines.append(f"  time: {format_duration(run.seconds)}")

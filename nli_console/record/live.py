@@ -15,12 +15,14 @@ from nli_console.record.samples import (
     EvalPoint,
     Guard,
     Phase,
+    ScorePoint,
     Start,
     SystemSample,
     eval_point,
     guard_of,
     number,
     phase_of,
+    score_point,
     start_of,
     system_sample,
     whole,
@@ -79,6 +81,7 @@ class _Attempt:
         self.system.skip(_SYSTEM_BYTES)
         self.points: list[Block] = []
         self.evals: list[EvalPoint] = []
+        self.scores: list[ScorePoint] = []
         self.guards: dict[str, Guard] = {}
         self.pace = Pace()
         self.phase: Phase | None = None
@@ -178,6 +181,11 @@ class LiveRun:
     def start(self) -> Start | None:
         """The ``start`` record of the latest attempt that got so far."""
         return next((attempt.start for attempt in reversed(self._attempts) if attempt.start), None)
+
+    @property
+    def scores(self) -> list[ScorePoint]:
+        """How the rows stood while they were scored; a resumed attempt goes on where the one before was."""
+        return [point for attempt in self._attempts for point in attempt.scores]
 
     @property
     def step(self) -> int | None:
@@ -287,6 +295,7 @@ class LiveRun:
         """Forget an attempt whose metrics were replaced."""
         fresh = _Attempt(attempt.layout)
         attempt.points, attempt.evals, attempt.guards = fresh.points, fresh.evals, fresh.guards
+        attempt.scores = fresh.scores
         attempt.pace, attempt.last, attempt.start, attempt.phase = fresh.pace, fresh.last, None, None
 
     def _take(self, attempt: _Attempt, records: list[dict[str, object]], evals: list[EvalPoint]) -> bool:
@@ -305,6 +314,10 @@ class LiveRun:
                     if found is not None:
                         attempt.evals.append(found)
                         evals.append(found)
+                case "score":
+                    point = score_point(record, attempt.layout.number)
+                    if point is not None:
+                        attempt.scores.append(point)
                 case "guard":
                     guard = guard_of(record)
                     attempt.guards[guard.id] = guard

@@ -29,6 +29,27 @@ class EvalPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class ScorePoint:
+    """How a split stood while its rows were scored: ``done`` of ``total``.
+
+    ``accuracy`` with its 95 % interval is over ``n`` of them that are a fair sample, calibrated where the run
+    calibrates; then ``raw`` is without. ``invalid`` is the share of answers that name no label.
+    """
+
+    attempt: int
+    split: str
+    done: int
+    total: int
+    accuracy: float
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+    raw: float | None = None
+    calibration: str = ""
+    invalid: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Phase:
     """What the worker is at; ``done`` of ``total`` ``unit`` where it counts something."""
 
@@ -67,6 +88,8 @@ class Start:
     train_rows: int | None = None
     selection_rows: int | None = None
     t: float | None = None
+    scored_rows: int | None = None
+    """Of all splits together, where a run only scores them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +152,27 @@ def eval_point(record: Mapping[str, Any], attempt: int) -> EvalPoint | None:
     )
 
 
+def score_point(record: Mapping[str, Any], attempt: int) -> ScorePoint | None:
+    """A ``score`` record; ``None`` when it does not say how far it is, or has no accuracy."""
+    done, total = whole(record.get("done")), whole(record.get("total"))
+    accuracy = number(record.get("accuracy"))
+    if done is None or total is None or accuracy is None:
+        return None
+    return ScorePoint(
+        attempt,
+        text(record.get("split")),
+        done,
+        total,
+        accuracy,
+        number(record.get("low")),
+        number(record.get("high")),
+        whole(record.get("n")),
+        number(record.get("raw")),
+        text(record.get("calibration")),
+        number(record.get("invalid")),
+    )
+
+
 def phase_of(record: Mapping[str, Any]) -> Phase:
     """A ``phase`` record."""
     return Phase(
@@ -167,7 +211,14 @@ def start_of(record: Mapping[str, Any], attempt: int) -> Start:
         whole(record.get("train_rows")),
         whole(record.get("selection_rows")),
         number(record.get("t")),
+        _sum(record.get("rows")),
     )
+
+
+def _sum(value: object) -> int | None:
+    """Of the whole numbers of a recorded mapping; ``None`` for anything else, and for none."""
+    counts = [count for count in value.values() if type(count) is int] if isinstance(value, dict) else []
+    return sum(counts) if counts else None
 
 
 def system_sample(record: Mapping[str, Any]) -> SystemSample | None:

@@ -14,7 +14,7 @@ from nli_console.record.layout import CURVE, GUARDS, METRICS, OWNER, AttemptLayo
 from nli_console.record.samples import Guard, guard_of
 from nli_console.record.spec import SPEC_VERSION
 from nli_console.record.state import RunState, State
-from nli_console.text import clean_line
+from nli_console.text import clean_line, format_accuracy
 
 _GUARDS_READ = 20
 REPORTED = ("validation_matched", "validation_mismatched")
@@ -23,12 +23,47 @@ REPORTED = ("validation_matched", "validation_mismatched")
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """A measured share of right answers with its 95 % interval; ``n`` rows were asked."""
+    """A measured share of right answers with its 95 % interval; ``n`` rows were asked.
+
+    Where likelihoods were calibrated, ``raw`` is without, and ``calibration`` says how. ``invalid`` is the
+    share of generated answers that name no label; ``None`` where nothing was generated.
+    """
 
     value: float
     low: float | None = None
     high: float | None = None
     n: int | None = None
+    raw: "Accuracy | None" = None
+    calibration: str = ""
+    invalid: float | None = None
+
+    @property
+    def remark(self) -> str:
+        """``batch-calibrated, raw 51.2 ± 3.1 %``, or ``0.4 % of the answers invalid``; else empty."""
+        parts: list[str] = []
+        if self.raw is not None:
+            raw = format_accuracy(self.raw.value, self.raw.low, self.raw.high)
+            parts.append(f"{self.calibration or 'un'}-calibrated, raw {raw}")
+        if self.invalid is not None:
+            parts.append(f"{100 * self.invalid:.1f} % of the answers invalid")
+        return ", ".join(parts)
+
+    @property
+    def brief(self) -> str:
+        """The same where there is little room: ``raw 51.2 %`` or ``0.4 % invalid``."""
+        parts = [] if self.raw is None else [f"raw {format_accuracy(self.raw.value)}"]
+        if self.invalid is not None:
+            parts.append(f"{100 * self.invalid:.1f} % invalid")
+        return ", ".join(parts)
+
+    def to_json(self) -> dict[str, Any]:
+        """``raw``, ``calibration`` and ``invalid`` are there where they are known."""
+        fields: dict[str, Any] = {"value": self.value, "low": self.low, "high": self.high, "n": self.n}
+        if self.raw is not None:
+            fields |= {"calibration": self.calibration, "raw": self.raw.to_json()}
+        if self.invalid is not None:
+            fields["invalid"] = self.invalid
+        return fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +236,17 @@ def accuracy_of(value: object) -> Accuracy | None:
     share = _number(fields.get("value"))
     if share is None or not 0 <= share <= 1:
         return None
-    return Accuracy(share, _number(fields.get("low")), _number(fields.get("high")), _whole(fields.get("n")))
+    raw = fields.get("raw")
+    return Accuracy(
+        share,
+        _number(fields.get("low")),
+        _number(fields.get("high")),
+        _whole(fields.get("n")),
+        # A raw figure has none itself, whatever a damaged file says.
+        accuracy_of({**raw, "raw": None}) if isinstance(raw, dict) else None,
+        _text(fields.get("calibration")),
+        _number(fields.get("invalid")),
+    )
 
 
 def _numbers(layout: RunLayout, evidence: Evidence) -> list[int]:
@@ -307,9 +352,7 @@ def _guards(attempt: AttemptLayout) -> tuple[Guard, ...]:
 
 
 def _accuracy_json(value: Accuracy | None) -> dict[str, Any] | None:
-    return (
-        None if value is None else {"value": value.value, "low": value.low, "high": value.high, "n": value.n}
-    )
+    return None if value is None else value.to_json()
 
 
 def _newest(sources: Sequence[Mapping[str, Any]], key: str) -> int | None:

@@ -37,11 +37,13 @@ from nli_console.methods.estimate import (
     checkpoint_bytes,
     optimiser_steps,
     peak_memory,
-    training_seconds,
+    run_seconds,
 )
 from nli_console.methods.fields import require
 from nli_console.methods.lora import ALL_LINEAR, matching
 from nli_console.methods.padding import AUTO
+from nli_console.methods.prompting import ScoringHyperparameters
+from nli_console.methods.scoring_estimate import Asked, scoring_memory
 from nli_console.methods.shapes import ModelShapes
 from nli_console.record.spec import RunSpec
 from nli_console.record.speed import Speed
@@ -77,10 +79,14 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Assessment:
-    """What is known about a recipe; ``None`` is unknown. ``seconds`` is an estimate from ``speed``."""
+    """What is known about a recipe; ``None`` is unknown. ``seconds`` is an estimate from ``speed``.
+
+    ``scored_rows``: rows of all reported splits, where a run only scores them.
+    """
 
     counts: ParameterCounts | None = None
     steps: int | None = None
+    scored_rows: int | None = None
     memory: MemoryEstimate | None = None
     speed: Speed | None = None
     seconds: float | None = None
@@ -202,13 +208,21 @@ def assess(
     findings = tuple(run_checks(_with_memory(context, memory), recipe.ignored))
     if refusal is not None and not any(finding.blocks for finding in findings):
         raise refusal
-    steps = seconds = None
+    steps = samples = scored = None
     if trained is not None and data is not None and data.train_rows is not None:
         steps = optimiser_steps(data.train_rows, trained)
-    if trained is not None and steps is not None and speed is not None:
         samples = steps * trained.batch_size * trained.gradient_accumulation_steps
-        seconds = training_seconds(samples, speed.samples_per_second, speed.evaluation_seconds)
-    return Assessment(counts, steps, memory, speed, seconds, findings, machine)
+    elif not method.trains and data is not None and data.evaluation is not None:
+        samples = scored = sum(data.evaluation.values())
+    seconds = None
+    if samples is not None and speed is not None:
+        seconds = run_seconds(samples, speed.samples_per_second, speed.other_seconds)
+    return Assessment(counts, steps, scored, memory, speed, seconds, findings, machine)
+
+
+def pace_of(hyperparameters: Hyperparameters) -> dict[str, Any]:
+    """Hyperparameters that runs must share for one to tell how long the other takes."""
+    return hyperparameters.pace() if isinstance(hyperparameters, ScoringHyperparameters) else {}
 
 
 def refuse(assessment: Assessment) -> None:
@@ -258,16 +272,42 @@ def _memory(
     config: dict[str, Any],
     data: DataFacts | None,
 ) -> MemoryEstimate | None:
-    """At the width of the longest pair where it is known, else at the maximum length."""
+    """At the width of the longest pair where it is known, else, for training, at the maximum length."""
     width = context.longest_input
     if context.shapes is None or context.plan is None or machine.compute is None or width is None:
         return None
-    if not isinstance(hyperparameters, TrainingHyperparameters):
-        return None
     if data is not None and data.longest is not None:
         width = min(width, data.longest)
+    if isinstance(hyperparameters, ScoringHyperparameters):
+        if data is None or data.longest is None:
+            # Their maximum is a bound far above what prompts have, and would warn of memory that none takes.
+            return None
+        return scoring_memory(
+            context.shapes,
+            context.plan,
+            hyperparameters,
+            _asked(context, width),
+            compute=machine.compute,
+            masked=context.method.task == "masked",
+            config=config,
+        )
+    if not isinstance(hyperparameters, TrainingHyperparameters):
+        return None
     return peak_memory(
         context.shapes, context.plan, hyperparameters, width, compute=machine.compute, config=config
+    )
+
+
+def _asked(context: CheckContext, width: int) -> Asked:
+    """The prompts of a batch; until some were rendered nothing is known to be shared."""
+    prompts = context.prompts
+    words = [] if prompts is None or prompts.label_tokens is None else prompts.label_tokens.values()
+    generated = context.value("max_new_tokens") if context.generates else 0
+    return Asked(
+        width + generated,
+        shared=0 if prompts is None else prompts.shared_tokens or 0,
+        word=max(map(len, words), default=1),
+        generated=generated,
     )
 
 

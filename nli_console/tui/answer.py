@@ -7,6 +7,7 @@ from typing import Literal
 from nli_console.methods import registry
 from nli_console.methods.base import Hyperparameters
 from nli_console.methods.checks import Finding
+from nli_console.methods.estimate import MemoryEstimate
 from nli_console.record.state import State
 from nli_console.tui.form import Form
 
@@ -40,8 +41,8 @@ class Question:
 class Answer:
     """What is known about ``question``; ``None`` is unknown, ``counting`` means parameters follow.
 
-    ``scored_rows`` are those of all reported splits. ``memory`` is the estimated peak in bytes, ``seconds``
-    the estimated time; ``notes`` tell of ``findings``. ``kept``: the figures are of an earlier question.
+    ``scored_rows`` are those of all reported splits. ``memory`` is the estimated peak, ``seconds`` the
+    estimated time; ``notes`` tell of ``findings``. ``kept``: the figures are of an earlier question.
     """
 
     question: Question | None = None
@@ -51,7 +52,7 @@ class Answer:
     train_rows: int | None = None
     scored_rows: int | None = None
     steps: int | None = None
-    memory: int | None = None
+    memory: MemoryEstimate | None = None
     seconds: float | None = None
     findings: tuple[Finding, ...] = ()
     notes: tuple[Note, ...] = ()

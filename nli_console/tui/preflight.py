@@ -23,7 +23,7 @@ from nli_console.record.summary import RunSummary
 from nli_console.settings import LoadedSettings
 from nli_console.supervisor.engine import Engine, EngineAnswer, EngineQuestion
 from nli_console.supervisor.launch import Survival, survival
-from nli_console.supervisor.preflight import Machine, Recipe, assess, engine_question
+from nli_console.supervisor.preflight import Machine, Recipe, assess, engine_question, pace_of
 from nli_console.text import clean_line
 from nli_console.tui.answer import Answer, Note, NoteKind, Question
 from nli_console.tui.background import Latest
@@ -182,6 +182,7 @@ class Preflight:
             model=question.model,
             data=question.data,
             device=machine.device,
+            pace=pace_of(question.hyperparameters),
         )
         try:
             found = assess(recipe, self._settings, machine, data=facts, prompts=prompts, speed=speed)
@@ -193,7 +194,7 @@ class Preflight:
             answer,
             trainable=None if found.counts is None else found.counts.trainable,
             total=None if found.counts is None else found.counts.total,
-            memory=None if found.memory is None else found.memory.peak,
+            memory=found.memory,
             seconds=found.seconds,
             findings=found.findings,
         )

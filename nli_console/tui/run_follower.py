@@ -93,6 +93,7 @@ class RunFollower:
             loss=self._loss.copy(),
             learning_rate=self._rate.copy(),
             evaluations=tuple(live.evals),
+            scores=tuple(live.scores),
             reports=self._reports,
             guards=tuple(live.guards),
             phase=self._phase(),

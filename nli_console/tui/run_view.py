@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from nli_console.record.evaluation import SplitReport
-from nli_console.record.samples import EvalPoint, Guard, Phase, Start, SystemSample
+from nli_console.record.samples import EvalPoint, Guard, Phase, ScorePoint, Start, SystemSample
 from nli_console.record.spec import RunSpec
 from nli_console.tui.widgets.buckets import Buckets
 
@@ -22,6 +22,7 @@ class RunView:
     loss: Buckets = field(default_factory=Buckets)
     learning_rate: Buckets = field(default_factory=Buckets)
     evaluations: Sequence[EvalPoint] = ()
+    scores: Sequence[ScorePoint] = ()
     reports: Sequence[SplitReport] = ()
     guards: Sequence[Guard] = ()
     phase: Phase | None = None
@@ -37,3 +38,8 @@ class RunView:
     @property
     def total_steps(self) -> int | None:
         return self.start.total_steps if self.start else None
+
+    @property
+    def scores_only(self) -> bool:
+        """Whether the run trains nothing, so that it has rows in place of steps."""
+        return self.total_steps == 0

@@ -28,13 +28,12 @@ from nli_console.methods.icl import IclHyperparameters
 from nli_console.methods.padding import AUTO
 from nli_console.methods.prompting import ScoringHyperparameters
 from nli_console.record.spec import RunSpec
-from nli_console.statistics import wilson
 from nli_console.worker.attempt import Attempt
 from nli_console.worker.calibration import CONTENT_FREE, calibrated, normalised
 from nli_console.worker.device import Device, MemoryMeter, choose_device
 from nli_console.worker.evaluate import Scores
 from nli_console.worker.generation import Generator, Sampling, ending_tokens
-from nli_console.worker.likelihood import LabelScorer
+from nli_console.worker.likelihood import LabelScorer, Plan, batches_at_random
 from nli_console.worker.masked import MaskedScorer
 from nli_console.worker.metrics import NO_ANSWER, share
 from nli_console.worker.models import (
@@ -48,6 +47,7 @@ from nli_console.worker.prompted import Prompted, PromptTokeniser
 from nli_console.worker.reading import read_rows
 from nli_console.worker.report import report
 from nli_console.worker.score_journal import ScoreJournal
+from nli_console.worker.so_far import SoFar
 
 _GIB = 1024**3
 
@@ -55,7 +55,9 @@ _GIB = 1024**3
 class _Batches(Protocol):
     """Scores prompts batch by batch, the same batches whatever is done."""
 
-    def batches(self, prompts: Prompts, done: Container[int] = ()) -> Iterator[tuple[list[int], Any]]: ...
+    def batches(
+        self, prompts: Prompts, done: Container[int] = (), plan: Plan | None = None
+    ) -> Iterator[tuple[list[int], Any]]: ...
 
 
 class ScoringJob:
@@ -202,6 +204,7 @@ class ScoringJob:
             digests=prepared.digests,
             template_digest=self._template.digest,
             prompt_digests={name: rows.digest for name, rows in splits.items()},
+            rows={name: len(rows) for name, rows in splits.items()},
             demonstrations=[{"id": shot.id, "label": LABELS[shot.label]} for shot in shots],
         )
 
@@ -234,33 +237,38 @@ class ScoringJob:
         """Score what is not in the journal yet, and report the split."""
         started = time.perf_counter()
         prompts = rows.prompts()
-        reader = AnswerReader(self._template.words)
         gold = numpy.array([row.label for row in examples], dtype=numpy.int64)
+        plan = batches_at_random(prompts, self._hyperparameters.batch_size, self._spec.seed)
         journal = ScoreJournal(self._attempt.layout.scored / f"{name}.jsonl", self._key(prompts))
-        recorder = self._attempt.recorder
-
-        def told(value: Any) -> int | None:
-            return reader.read(value) if isinstance(value, str) else int(numpy.argmax(value))
-
-        correct = sum(told(value) == gold[row] for row, value in journal.found.items())
+        calibration = self._hyperparameters.calibration
+        so_far = SoFar(gold, AnswerReader(self._template.words), plan[0], calibration, reference)
+        for row, value in journal.found.items():
+            so_far.add(row, value)
+        recorder, scored = self._attempt.recorder, len(journal.found)
         try:
-            recorder.phase("evaluating", len(journal.found), len(examples), "rows", name)
-            for batch, values in scorer.batches(prompts, frozenset(journal.found)):
-                fresh = [row for row in batch if row not in journal.found]
+            recorder.phase("evaluating", scored, len(examples), "rows", name)
+            for batch, values in scorer.batches(prompts, frozenset(journal.found), plan):
                 found = values if isinstance(values, list) else values.tolist()
-                correct += sum(
-                    told(value) == gold[row] for row, value in zip(batch, found, strict=True) if row in fresh
-                )
                 journal.append(batch, found)
-                done = len(journal.found)
-                low, high = wilson(correct, done)
-                remark = f"{correct / done:.1%} right so far ({low:.1%} to {high:.1%})"
-                recorder.phase("evaluating", done, len(examples), "rows", name, remark)
+                for row, value in zip(batch, found, strict=True):
+                    so_far.add(row, value)
+                recorder.phase("evaluating", so_far.done, len(examples), "rows", name, so_far.remark())
+                if so_far.due():
+                    recorder.score(split=name, **so_far.figures())
+                    self._judge(name, so_far)
                 self._attempt.stop.check()
         finally:
             journal.close()
+        self._attempt.figures.scored_rows += len(examples) - scored
         values = [journal.found[row] for row in range(len(examples))]
-        self._report(name, examples, gold, values, reader, reference, time.perf_counter() - started)
+        self._report(name, examples, gold, values, so_far.reader, reference, time.perf_counter() - started)
+
+    def _judge(self, name: str, so_far: SoFar) -> None:
+        """What the guards make of the rows so far, while stopping still saves something."""
+        guards, seen = self._attempt.guards, so_far.seen()
+        if self._new_tokens is not None:
+            guards.answered(seen.invalid, seen.n, part=name)
+        guards.said(seen.predicted, seen.gold, part=name)
 
     def _report(
         self,

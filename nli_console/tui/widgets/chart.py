@@ -70,6 +70,7 @@ class LineChart(Painted):
         self.marks: Sequence[Mark] = ()
         self.mark_title = ""
         self.reading = ""
+        self.unit = "steps"
         self.total_steps: int | None = None
         self.live = False
         self._scale: Scale | None = None
@@ -262,7 +263,7 @@ class LineChart(Painted):
     def _axis(self, width: int) -> list[Span]:
         corner, dash = ("+", "-") if self.symbols == "ascii" else ("└", "─")
         plot, last = width - _GUTTER, self._extent - 1
-        end = f" {last:,} {'step' if last == 1 else 'steps'}"
+        end = f" {last:,} {self.unit[:-1] if last == 1 else self.unit}"
         spans: list[Span] = [(" " * (_GUTTER - 1), "muted"), (corner, "line"), ("0 ", "muted")]
         if plot < len(end) + 4:
             return [*spans, (dash * (plot - 2), "line")]

@@ -107,9 +107,18 @@ def _figures(answer: Answer, brief: bool) -> list[tuple[str, Content]]:
         trainable = Content.assemble((format_count(answer.trainable), "bold $bright"), (share, "$muted"))
         total = Content(format_count(answer.total))
     steps = Content.assemble((format_count(answer.steps), "bold $bright"))
-    memory = Content(UNKNOWN if answer.memory is None else f"~ {format_bytes(answer.memory)}")
+    memory = Content(UNKNOWN if answer.memory is None else f"~ {format_bytes(answer.memory.peak)}")
+    parts = {} if answer.memory is None else answer.memory.parts
     time = Content(UNKNOWN if answer.seconds is None else f"~ {format_duration(answer.seconds)}")
-    cost = [("memory", memory), ("time", time)]
+    cost = [
+        ("memory", memory),
+        *(
+            (name, Content.styled(f"  {format_bytes(size)}", "$muted"))
+            for name, size in parts.items()
+            if size
+        ),
+        ("time", time),
+    ]
     if not answer.trains:
         scored = Content.assemble((format_count(answer.scored_rows), "bold $bright"), (" rows", "$muted"))
         return [("parameters", total), ("to score", scored), *cost]

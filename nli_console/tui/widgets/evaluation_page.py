@@ -36,7 +36,7 @@ def evaluation_lines(run: RunSummary, view: RunView, width: int, symbols: Symbol
     """Warnings, a report per split, and all evaluations, the newest first."""
     lines = _warnings(view.guards, width, symbols)
     for report in view.reports:
-        lines += [*_report(report, width, symbols), []]
+        lines += [*_report(report, run.accuracy.get(report.split), width, symbols), []]
     return lines + _all_evaluations(run, view, width, symbols)
 
 
@@ -54,7 +54,7 @@ def _warnings(guards: Sequence[Guard], width: int, symbols: Symbols) -> list[Lin
 # One split
 
 
-def _report(report: SplitReport, width: int, symbols: Symbols) -> list[Line]:
+def _report(report: SplitReport, final: Accuracy | None, width: int, symbols: Symbols) -> list[Line]:
     held = report.accuracy
     lines: list[Line] = [
         [
@@ -72,6 +72,8 @@ def _report(report: SplitReport, width: int, symbols: Symbols) -> list[Line]:
         label, share = report.majority
         text = f"always {label} gets {100 * share:.1f} %"
         facts.append((text, "muted" if held.low is not None and held.low > share else "warning"))
+    if final is not None and final.raw is not None:
+        facts.append((final.remark.replace("±", symbols.minus_plus), "muted"))
     if report.invalid:
         facts.append((f"{report.invalid:,} answers name no label", "warning"))
     lines += _flowed(facts, width)

@@ -20,6 +20,7 @@ from nli_console.tui.run_view import RunView
 from nli_console.tui.symbols import Symbols
 from nli_console.tui.widgets.ink import Line, Span, shorten, width_of
 from nli_console.tui.widgets.run_columns import headline_accuracy
+from nli_console.tui.widgets.scored import asking
 from nli_console.tui.widgets.scroll_lines import wrap
 from nli_console.tui.widgets.sparkline import progress_bar, sparkline
 
@@ -48,9 +49,10 @@ def header(
     facts = [run.method, run.model, run.data]
     if run.seed is not None:
         facts.append(f"seed {run.seed}")
+    facts += asking(view)
     trainable = run.trainable_parameters or (view.start.trainable_parameters if view and view.start else None)
     total = run.total_parameters or (view.start.total_parameters if view and view.start else None)
-    if trainable is not None:
+    if trainable:
         share = f" ({100 * trainable / total:.3g} %)" if total else ""
         facts.append(f"{format_count(trainable)} trainable{share}")
     lines: list[Line] = [name]
@@ -142,6 +144,8 @@ def _result(run: RunSummary, width: int, symbols: Symbols) -> list[Line]:
         held = run.accuracy[split]
         text = format_accuracy(held.value, held.low, held.high).replace("±", symbols.minus_plus)
         part: list[Span] = [(split_name(split) + " ", "muted"), (text, "bold state-finished")]
+        if held.brief:
+            part.append((f"  {held.brief}", "muted"))
         if width_of(lines[-1]) + 3 + width_of(part) > width:
             lines.append(part)
         else:
@@ -214,10 +218,10 @@ def _counted(done: float | None, total: float | None, unit: str) -> str:
 
 def readings(view: RunView, width: int, symbols: Symbols, live: bool) -> list[Line]:
     """Learning rate, GPU, host and worker: a name, its history and the newest reading."""
-    lines = [
-        _row("throughput", [], 0, 1, _speed(view), width, symbols),
-        _row("learning rate", *_learning_rate(view), width, symbols),
-    ]
+    lines: list[Line] = []
+    if not view.scores_only:
+        lines.append(_row("throughput", [], 0, 1, _speed(view), width, symbols))
+        lines.append(_row("learning rate", *_learning_rate(view), width, symbols))
     samples = view.samples
     newest = samples[-1] if samples else None
     lines += _gpu_rows(view, newest, width, symbols)
@@ -304,7 +308,9 @@ def compact_readings(view: RunView, width: int, symbols: Symbols) -> list[Line]:
     """One line with as many of the newest readings as fit, for small terminals."""
     newest = view.samples[-1] if view.samples else None
     gpu = newest.gpus[0] if newest is not None and newest.gpus else None
-    parts: list[tuple[str, str]] = [("lr", format_number(view.learning_rate.last_value))]
+    parts: list[tuple[str, str]] = []
+    if not view.scores_only:
+        parts.append(("lr", format_number(view.learning_rate.last_value)))
     if view.samples_per_second is not None:
         parts.append(("", _speed(view)))
     if gpu is not None:
@@ -318,7 +324,10 @@ def compact_readings(view: RunView, width: int, symbols: Symbols) -> list[Line]:
     selection = next((held for held in reversed(view.evaluations)), None)
     if selection is not None:
         accuracy = format_accuracy(selection.accuracy, selection.low, selection.high)
-        parts.insert(1, (split_name(selection.split), accuracy.replace("±", symbols.minus_plus)))
+        parts.insert(
+            0 if view.scores_only else 1,
+            (split_name(selection.split), accuracy.replace("±", symbols.minus_plus)),
+        )
     spans: list[Span] = []
     for label, value in parts:
         gap = "   " if spans else ""

@@ -19,6 +19,7 @@ from nli_console.tui.widgets.live_text import accuracy_reading, compact_readings
 from nli_console.tui.widgets.page_bar import PageBar
 from nli_console.tui.widgets.painted import Lines
 from nli_console.tui.widgets.raster import Mark
+from nli_console.tui.widgets.scored import score_marks, score_reading
 from nli_console.tui.widgets.scroll_lines import ScrollLines
 
 PAGES = ("overview", "evaluation", "log", "settings")
@@ -143,10 +144,19 @@ class LiveView(Vertical):
         evaluated = [held for held in view.evaluations if held.purpose != "final" or not live]
         marks = [Mark(held.step, held.loss) for held in evaluated if held.loss is not None]
         loss = self.query_one("#loss", LineChart)
-        loss.empty = "this method trains nothing" if view.total_steps == 0 else _NO_STEP
         loss.show(view.loss, marks=marks, total_steps=view.total_steps, live=live, another=another)
         accuracy = self.query_one("#accuracy", LineChart)
-        if accuracy.display:
+        accuracy.unit = "rows" if view.scores_only else "steps"
+        accuracy.empty = "no row scored yet" if view.scores_only else "no evaluation yet"
+        if accuracy.display and view.scores_only:
+            points = score_marks(view)
+            accuracy.reading = score_reading(run, view, self.symbols)
+            total = None if view.start is None else view.start.scored_rows
+            last = max([0, *(point.step for point in points)])
+            accuracy.show(
+                _NO_VALUES, marks=points, total_steps=total, live=live, another=another, last_step=last
+            )
+        elif accuracy.display:
             points = [Mark(held.step, held.accuracy, held.low, held.high) for held in view.evaluations]
             accuracy.reading = accuracy_reading(run, view, self.symbols)
             last = max([view.loss.last_step, *(point.step for point in points)])
@@ -171,11 +181,13 @@ class LiveView(Vertical):
         rows = self.query_one("#overview").size.height
         failed = run.state.state in _BROKEN
         drawn = bool(view.loss) and not (failed and rows < _ROWS_FOR_BOTH)
-        self.query_one("#loss").display = drawn or not failed
+        self.query_one("#loss").display = drawn or not (failed or view.scores_only)
         self.query_one("#readings").display = not failed or rows >= _ROWS_FOR_BOTH
         accuracy = self.query_one("#accuracy")
-        accuracy.display = rows >= 20 and (drawn or bool(view.evaluations)) and not failed
-        accuracy.styles.height = _CHART_ROWS + (2 if rows >= 34 else 0)
+        accuracy.display = not failed and (
+            view.scores_only or (rows >= 20 and (drawn or bool(view.evaluations)))
+        )
+        accuracy.styles.height = "1fr" if view.scores_only else _CHART_ROWS + (2 if rows >= 34 else 0)
         tail = self.query_one("#log-tail", Lines)
         tail.display = failed or rows >= 26
         if not failed:
