@@ -28,7 +28,6 @@ from nli_console.methods.icl import IclHyperparameters
 from nli_console.methods.padding import AUTO
 from nli_console.methods.prompting import ScoringHyperparameters
 from nli_console.record.spec import RunSpec
-from nli_console.statistics import wilson
 from nli_console.worker.attempt import Attempt
 from nli_console.worker.calibration import CONTENT_FREE, calibrated, normalised
 from nli_console.worker.device import Device, MemoryMeter, choose_device
@@ -47,7 +46,7 @@ from nli_console.worker.models import (
 from nli_console.worker.prompted import Prompted, PromptTokeniser
 from nli_console.worker.reading import read_rows
 from nli_console.worker.report import report
-from nli_console.worker.score_journal import ScoreJournal
+from nli_console.worker.split_scores import score_split
 
 _GIB = 1024**3
 
@@ -236,30 +235,14 @@ class ScoringJob:
         prompts = rows.prompts()
         reader = AnswerReader(self._template.words)
         gold = numpy.array([row.label for row in examples], dtype=numpy.int64)
-        journal = ScoreJournal(self._attempt.layout.scored / f"{name}.jsonl", self._key(prompts))
-        recorder = self._attempt.recorder
-
-        def told(value: Any) -> int | None:
-            return reader.read(value) if isinstance(value, str) else int(numpy.argmax(value))
-
-        correct = sum(told(value) == gold[row] for row, value in journal.found.items())
-        try:
-            recorder.phase("evaluating", len(journal.found), len(examples), "rows", name)
-            for batch, values in scorer.batches(prompts, frozenset(journal.found)):
-                fresh = [row for row in batch if row not in journal.found]
-                found = values if isinstance(values, list) else values.tolist()
-                correct += sum(
-                    told(value) == gold[row] for row, value in zip(batch, found, strict=True) if row in fresh
-                )
-                journal.append(batch, found)
-                done = len(journal.found)
-                low, high = wilson(correct, done)
-                remark = f"{correct / done:.1%} right so far ({low:.1%} to {high:.1%})"
-                recorder.phase("evaluating", done, len(examples), "rows", name, remark)
-                self._attempt.stop.check()
-        finally:
-            journal.close()
-        values = [journal.found[row] for row in range(len(examples))]
+        values = score_split(
+            self._attempt,
+            name,
+            gold.tolist(),
+            self._key(prompts),
+            lambda done: scorer.batches(prompts, done),
+            reader,
+        )
         self._report(name, examples, gold, values, reader, reference, time.perf_counter() - started)
 
     def _report(
