@@ -72,10 +72,11 @@ def quantised_modules(shapes: "ModelShapes") -> frozenset[str]:
 
 
 def load_quantised(loader: ModelLoader, task: "Task", *, double: bool) -> "Module":
-    """The base model in nf4, its scales quantised too where ``double``, everything frozen. What is not quantised is kept in the arithmetic's precision.
+    """The base model in nf4, its scales quantised too where ``double``, everything frozen.
 
-    There is no cast of embeddings and norms to fp32 as in PEFT's ``prepare_model_for_kbit_training``, which
-    costs 4.2 GB with Llama-3-8B and serves training only where they are trained.
+    What is not quantised is kept in the arithmetic's precision. There is no cast of embeddings and norms to
+    fp32 as in PEFT's ``prepare_model_for_kbit_training``, which costs 4.2 GB with Llama-3-8B and serves
+    training only where they are trained.
     """
     from transformers import BitsAndBytesConfig
 

@@ -12,6 +12,7 @@ from nli_console.data.resolve import resolve_model
 from nli_console.data.spec import DataSpec
 from nli_console.errors import ConsoleError
 from nli_console.methods import registry
+from nli_console.methods.base import TrainingHyperparameters
 from nli_console.methods.padding import AUTO
 from nli_console.methods.shapes import Task
 from nli_console.record import groups
@@ -153,6 +154,7 @@ def of_run(layout: RunLayout, checkpoint: str | None = None) -> Source:
         prompt=_text(prompt.get("digest")),
     )
     own = method.Hyperparameters.model_validate(spec.hyperparameters)
+    assert isinstance(own, TrainingHyperparameters)
     values = {
         # Twice as many as in training, as the run's own evaluations had: no gradients are kept.
         "batch_size": 2 * own.batch_size,

@@ -40,12 +40,14 @@ class Evaluated(BaseModel):
     kind: Literal["run", "adapter", "model"] = Field(description="a run's, or a folder's or the hub's")
     name: str = Field(description="id of the run, or the folder or hub id as the user named it")
     weights: str = Field(description="absolute folder of model, adapter or checkpoint, or hub id")
-    task: Task = Field("classifier", description="the head that answers")
-    method: str | None = Field(None, description="that the run was trained with")
+    task: Task = Field(default="classifier", description="the head that answers")
+    method: str | None = Field(default=None, description="that the run was trained with")
     hyperparameters: dict[str, Any] = Field(default_factory=dict, description="of the run")
-    step: int | None = Field(None, description="optimiser step of the checkpoint; none of a finished product")
-    digest: str | None = Field(None, description="SHA-256 of the weights' files; none of a hub model")
-    prompt: str | None = Field(None, description="digest of the prompts that it was trained on")
+    step: int | None = Field(
+        default=None, description="optimiser step of the checkpoint; none of a finished product"
+    )
+    digest: str | None = Field(default=None, description="SHA-256 of the weights' files; none of a hub model")
+    prompt: str | None = Field(default=None, description="digest of the prompts that it was trained on")
 
     @property
     def title(self) -> str:
@@ -66,7 +68,7 @@ class RunSpec(BaseModel):
         description="id that the runs launched together share; nothing else of a group is stored",
     )
     method: str = Field(description="its name, or evaluate")
-    evaluates: Evaluated | None = Field(None, description="of an evaluate-only run: what it scores")
+    evaluates: Evaluated | None = Field(default=None, description="of an evaluate-only run: what it scores")
     hyperparameters: dict[str, Any] = Field(description="complete, as validated by the method")
     changed: dict[str, Any] = Field(default_factory=dict, description="values that differ from the preset's")
     preset: str | None = None

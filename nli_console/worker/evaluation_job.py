@@ -120,8 +120,8 @@ class EvaluationJob:
             return wanted
         if positions - virtual < _LEAST_TEXT:
             raise ConsoleError(
-                f"{self._evaluated.title}: its {virtual} virtual tokens leave {max(positions - virtual, 0)} of "
-                f"the {positions} positions of {self._spec.model_name} for a pair"
+                f"{self._evaluated.title}: its {virtual} virtual tokens leave no room for a pair in the "
+                f"{positions} positions of {self._spec.model_name}"
             )
         return min(wanted, positions - virtual)
 

@@ -100,8 +100,8 @@ def evaluated_order(id2label: Mapping[Any, str], given: Sequence[str], name: str
     order = label_order(id2label)
     if not order.known:
         raise ConsoleError(
-            f'model "{name}": its labels ({shown}) do not say which is which; name them in its order, such as '
-            f"--label-order {','.join(LABELS)} (its model card has it; a wrong order scores far below a third)"
+            f'model "{name}": its labels ({shown}) do not say which is which; name them in the order of '
+            f"its model card, such as --label-order {','.join(LABELS)}"
         )
     return order
 
