@@ -90,6 +90,11 @@ def load_quantised(loader: ModelLoader, task: "Task", *, double: bool) -> "Modul
     load = loader.causal if task == "causal" else loader.classifier
     model = load(dtype=loader.compute_dtype, quantization_config=quantisation)
     model.requires_grad_(False)
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            # On some CPUs the first evaluation would repack the weights for a kernel that has no backward
+            # pass, and training would go on with it: gradients stop at every such layer.
+            module.support_avx512bf16_for_cpu = False  # type: ignore[assignment]  # a plain attribute
     return model
 
 

@@ -126,6 +126,28 @@ def test_only_answers_are_scored_and_the_loss_is_theirs(
     assert int(labels.ne(IGNORED).sum()) == int(targets.ne(IGNORED).sum())
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_an_evaluation_leaves_the_gradients_as_they_were(
+    model_folder: Callable[[str], Path], method: str
+) -> None:
+    # A CPU with AVX512-BF16 would go on in a kernel without a backward pass.
+    torch.manual_seed(2)
+    model = built(model_folder("llama_chat"), method, lora_dropout=0.0)
+    trained = [each for each in model.parameters() if each.requires_grad]
+    for each in trained:
+        torch.nn.init.normal_(each, std=0.1)
+    ids = torch.randint(0, 50, (4, 12))
+
+    def gradients() -> list[torch.Tensor]:
+        return list(torch.autograd.grad(model.train()(input_ids=ids).logits.square().sum(), trained))
+
+    before = gradients()
+    with torch.inference_mode():
+        model.eval()(input_ids=ids)
+    assert all(torch.equal(*pair) for pair in zip(before, gradients(), strict=True))
+    assert max(float(each.abs().max()) for each in before) > 0
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_a_stop_in_the_second_epoch_changes_nothing(
