@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from nli_console.methods.base import Method, ModelLoader, ParameterCounts, hyperparameter
 from nli_console.methods.padding import AUTO
 from nli_console.methods.prompting import ScoringHyperparameters
-from nli_console.methods.qlora import unquantised_names
+from nli_console.methods.qlora import unpacked, unquantised_names
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -87,7 +87,7 @@ class Icl(Method):
                 bnb_4bit_compute_dtype=loader.compute_dtype,
                 llm_int8_skip_modules=unquantised_names(loader.shapes("causal")),
             )
-        return loader.causal(**options).requires_grad_(False)
+        return unpacked(loader.causal(**options).requires_grad_(False))
 
     def count(self, shapes: "ModelShapes", hyperparameters: IclHyperparameters) -> ParameterCounts:
         return ParameterCounts(trainable=0, total=shapes.total)

@@ -90,10 +90,18 @@ def load_quantised(loader: ModelLoader, task: "Task", *, double: bool) -> "Modul
     load = loader.causal if task == "causal" else loader.classifier
     model = load(dtype=loader.compute_dtype, quantization_config=quantisation)
     model.requires_grad_(False)
+    return unpacked(model)
+
+
+def unpacked(model: "Module") -> "Module":
+    """``model``, its 4-bit layers told to keep their weights as they are.
+
+    On a CPU with AVX512-BF16 the first pass without gradients would repack them for a kernel that computes in
+    bf16 whatever was asked for, takes no width that is not a multiple of 32, and has no backward pass:
+    training after an evaluation would lose the gradients of every such layer.
+    """
     for module in model.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
-            # On some CPUs the first evaluation would repack the weights for a kernel that has no backward
-            # pass, and training would go on with it: gradients stop at every such layer.
             module.support_avx512bf16_for_cpu = False  # type: ignore[assignment]  # a plain attribute
     return model
 
