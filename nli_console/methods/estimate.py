@@ -115,7 +115,7 @@ def peak_memory(
     frozen = shapes.total - sum(packed.values()) - own
     weights = frozen * (_bytes_of(precision) if plan.frozen_in_precision else _FP32)
     weights += (own + plan.added + plan.copied) * _FP32 + sum(packed.values()) // 2
-    quantisation = _scale_bytes(sum(packed.values()), plan.double_quantised)
+    quantisation = scale_bytes(sum(packed.values()), plan.double_quantised)
     quantisation += max(packed.values(), default=0) * _bytes_of(precision)
     trained = own + plan.added
     gradients = trained * _FP32
@@ -164,7 +164,7 @@ def _scored(
     return logits * (2 * _FP32 + (0 if precision == "fp32" else _bytes_of(precision)))
 
 
-def _scale_bytes(packed: int, double: bool) -> int:
+def scale_bytes(packed: int, double: bool) -> int:
     scales = packed // _BLOCK
     return scales + scales // 256 * _FP32 if double else scales * _FP32
 

@@ -32,6 +32,7 @@ class EngineQuestion:
     """What a form or a command wants to know. ``model`` is a folder or hub id, as a spec has it.
 
     With a ``template`` the rows are prompts, padded with ``pad_token``; without one they are plain pairs.
+    ``trains`` says whether training rows are read, or the reported ones alone.
     """
 
     model: str
@@ -40,6 +41,7 @@ class EngineQuestion:
     task: Task = "classifier"
     template: PromptTemplate | None = None
     pad_token: str = AUTO
+    trains: bool = True
 
 
 @dataclass(frozen=True)
@@ -219,6 +221,7 @@ class Engine:
                 "seed": question.seed,
                 "template": None if question.template is None else question.template.model_dump(mode="json"),
                 "pad_token": question.pad_token,
+                "trains": question.trains,
                 "cache_dir": str(self._cache_dir),
             },
             sort_keys=True,

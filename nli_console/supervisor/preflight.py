@@ -39,11 +39,15 @@ from nli_console.methods.estimate import (
     peak_memory,
     training_seconds,
 )
+from nli_console.methods.evaluation import EvaluationHyperparameters
 from nli_console.methods.fields import require
+from nli_console.methods.inference import Scoring, scoring_memory
 from nli_console.methods.lora import ALL_LINEAR, matching
 from nli_console.methods.padding import AUTO
+from nli_console.methods.qlora import quantised_modules
 from nli_console.methods.shapes import ModelShapes
-from nli_console.record.spec import RunSpec
+from nli_console.record.compose import hyperparameters_of
+from nli_console.record.spec import Evaluated, RunSpec
 from nli_console.record.speed import Speed
 from nli_console.settings import LoadedSettings
 from nli_console.supervisor.devices import allowed_gpus
@@ -65,13 +69,17 @@ class Machine:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What is to be judged. ``model`` is a folder or hub id, ``model_name`` the user's word for it."""
+    """What is to be judged. ``model`` is a folder or hub id, ``model_name`` the user's word for it.
+
+    Of an evaluation ``method`` is that of the weights, or one that makes such weights.
+    """
 
     method: Method
     hyperparameters: Hyperparameters
     model: str
     model_name: str
     ignored: Collection[str] = ()
+    evaluates: Evaluated | None = None
 
 
 @dataclass(frozen=True)
@@ -114,14 +122,20 @@ def look_at_machine(gpus: Iterable[Gpu] | None, runs_dir: Path) -> Machine:
 
 def recipe_of(spec: RunSpec) -> Recipe:
     """What the checks judge of a spec."""
-    method = registry.get(spec.method)
     return Recipe(
-        method,
-        require(method.Hyperparameters, spec.hyperparameters),
+        registry.get(spec.method) if spec.evaluates is None else _maker(spec.evaluates),
+        require(hyperparameters_of(spec), spec.hyperparameters),
         spec.model,
         spec.model_name,
         frozenset(spec.ignored_checks),
+        spec.evaluates,
     )
+
+
+def _maker(evaluated: Evaluated) -> Method:
+    """The method that made the weights, or one whose weights are put together alike."""
+    alike = "qlora_sft" if evaluated.task == "causal" else "lora" if evaluated.kind == "adapter" else "full"
+    return registry.get(evaluated.method or alike)
 
 
 def settled(spec: RunSpec) -> RunSpec:
@@ -151,7 +165,8 @@ def engine_question(
 ) -> EngineQuestion:
     """What the engine is to find out about a recipe."""
     pad_token = getattr(recipe.hyperparameters, "pad_token", AUTO)
-    return EngineQuestion(recipe.model, data, seed, recipe.method.task, template, pad_token)
+    trains = recipe.evaluates is None
+    return EngineQuestion(recipe.model, data, seed, recipe.method.task, template, pad_token, trains)
 
 
 def assess(
@@ -174,8 +189,14 @@ def assess(
     tokenizer = _tokenizer(recipe.model)
     asked = recipe.hyperparameters
     hyperparameters = settle(recipe, known)
-    counts, plan, refusal = _count(method, known, hyperparameters)
-    if prompts is not None and method.trains:
+    evaluated = recipe.evaluates
+    if evaluated is None:
+        counts, plan, refusal = _count(method, known, hyperparameters)
+    else:
+        counts, plan, refusal = _count_evaluated(method, known, evaluated), None, None
+    if prompts is not None and evaluated is not None:
+        prompts = replace(prompts, training_hash=evaluated.prompt)
+    elif prompts is not None and method.trains:
         # What is trained on is what is scored: one renderer makes both.
         prompts = replace(prompts, training_hash=prompts.evaluation_hash)
     trained = asked if isinstance(asked, TrainingHyperparameters) else None
@@ -197,7 +218,10 @@ def assess(
         # The newest, the best where one is chosen, and the one that is being written.
         checkpoints=0 if trained is None else keep + 1 + trained.select_best,
     )
-    memory = _memory(context, hyperparameters, machine, config, data)
+    if isinstance(asked, EvaluationHyperparameters):
+        memory = _scoring_memory(context, asked, evaluated, counts, machine)
+    else:
+        memory = _memory(context, hyperparameters, machine, config, data)
     findings = tuple(run_checks(_with_memory(context, memory), recipe.ignored))
     if refusal is not None and not any(finding.blocks for finding in findings):
         raise refusal
@@ -235,6 +259,44 @@ def _count(
         return method.count(known, hyperparameters), method.plan(known, hyperparameters), None
     except ConsoleError as error:
         return None, None, error
+
+
+def _count_evaluated(
+    method: Method, known: ModelShapes | None, evaluated: Evaluated
+) -> ParameterCounts | None:
+    """Nothing is trained; of a run's adapter its parameters are counted too."""
+    if known is None:
+        return None
+    if evaluated.method is None:
+        return ParameterCounts(trainable=0, total=known.total)
+    own = require(method.Hyperparameters, evaluated.hyperparameters)
+    return ParameterCounts(trainable=0, total=method.count(known, own).total)
+
+
+def _scoring_memory(
+    context: CheckContext,
+    chosen: EvaluationHyperparameters,
+    evaluated: Evaluated | None,
+    counts: ParameterCounts | None,
+    machine: Machine,
+) -> MemoryEstimate | None:
+    width, known = context.longest_input, context.shapes
+    if known is None or machine.compute is None or width is None or counts is None:
+        return None
+    if context.data is not None and context.data.longest is not None:
+        width = min(width, context.data.longest)
+    packed = chosen.quantisation != "none"
+    words = evaluated is not None and evaluated.task == "causal"
+    scoring = Scoring(
+        chosen.batch_size,
+        width,
+        chosen.precision,
+        wide=not packed and context.method.family == "encoder",
+        quantised=quantised_modules(known) if packed else (),
+        added=counts.total - known.total,
+        answers=int(words),
+    )
+    return scoring_memory(known, scoring, machine.compute)
 
 
 def _memory(
