@@ -17,7 +17,7 @@ from nli_console.record.evidence import gather
 from nli_console.record.groups import Group, Spread, grouped, make_group, runs_of
 from nli_console.record.labels import read_labels
 from nli_console.record.layout import RunLayout
-from nli_console.record.spec import RunSpec
+from nli_console.record.spec import Evaluated, RunSpec
 from nli_console.record.spec_io import load_spec
 from nli_console.record.state import State, derive
 from nli_console.record.store import Accuracy, RunSummary, Store
@@ -265,8 +265,12 @@ def spec_lines(spec: RunSpec) -> list[tuple[str, object]]:
     """What was asked for, without the hyperparameters."""
     changed = ", ".join(spec.changed)
     limit = "none" if spec.time_limit is None else format_duration(spec.time_limit)
+    evaluated = spec.evaluates
+    what = [] if evaluated is None else [("evaluates", evaluated_text(evaluated))]
+    splits = [("splits", ", ".join(spec.data.evaluate_on))] if spec.data.evaluate_on else []
     return [
         ("method", spec.method),
+        *what,
         ("preset", f"{spec.preset or 'none'}{f', changed: {changed}' if changed else ''}"),
         ("model", spec.model if spec.model == spec.model_name else f"{spec.model_name} ({spec.model})"),
         (
@@ -275,11 +279,19 @@ def spec_lines(spec: RunSpec) -> list[tuple[str, object]]:
             if spec.data.source == spec.data.name
             else f"{spec.data.name} ({spec.data.source})",
         ),
+        *splits,
         ("fraction", f"{spec.data.fraction:g}"),
         ("seed", spec.seed),
         ("time limit", limit),
         ("again", shlex.join(spec.provenance.command) or UNKNOWN),
     ]
+
+
+def evaluated_text(evaluated: Evaluated) -> str:
+    """What an evaluate-only run scores, with the method that made it and where it stands."""
+    made = f" ({evaluated.method})" if evaluated.method else ""
+    place = "" if evaluated.weights == evaluated.name else f", {evaluated.weights}"
+    return f"{evaluated.title}{made}{place}"
 
 
 def hyperparameter_lines(spec: RunSpec) -> list[tuple[str, object]]:

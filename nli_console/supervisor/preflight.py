@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -84,9 +84,11 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Assessment:
-    """What is known about a recipe; ``None`` is unknown. ``seconds`` is an estimate from ``speed``."""
+    """What is known about a recipe; ``None`` is unknown. ``seconds`` is an estimate from ``speed``, ``rows``
+    are those of each reported split."""
 
     counts: ParameterCounts | None = None
+    rows: Mapping[str, int] | None = None
     steps: int | None = None
     memory: MemoryEstimate | None = None
     speed: Speed | None = None
@@ -231,7 +233,8 @@ def assess(
     if trained is not None and steps is not None and speed is not None:
         samples = steps * trained.batch_size * trained.gradient_accumulation_steps
         seconds = training_seconds(samples, speed.samples_per_second, speed.evaluation_seconds)
-    return Assessment(counts, steps, memory, speed, seconds, findings, machine)
+    rows = None if data is None else data.evaluation
+    return Assessment(counts, rows, steps, memory, speed, seconds, findings, machine)
 
 
 def refuse(assessment: Assessment) -> None:
