@@ -267,11 +267,14 @@ def spec_lines(spec: RunSpec) -> list[tuple[str, object]]:
     limit = "none" if spec.time_limit is None else format_duration(spec.time_limit)
     evaluated = spec.evaluates
     what = [] if evaluated is None else [("evaluates", evaluated_text(evaluated))]
+    preset = [("preset", f"{spec.preset or 'none'}{f', changed: {changed}' if changed else ''}")]
+    if evaluated is not None:
+        preset = [("changed", changed)] if changed else []
     splits = [("splits", ", ".join(spec.data.evaluate_on))] if spec.data.evaluate_on else []
     return [
         ("method", spec.method),
         *what,
-        ("preset", f"{spec.preset or 'none'}{f', changed: {changed}' if changed else ''}"),
+        *preset,
         ("model", spec.model if spec.model == spec.model_name else f"{spec.model_name} ({spec.model})"),
         (
             "data",
@@ -297,6 +300,6 @@ def evaluated_text(evaluated: Evaluated) -> str:
 def hyperparameter_lines(spec: RunSpec) -> list[tuple[str, object]]:
     """Every hyperparameter; those that differ from the preset are marked."""
     return [
-        (name, f"{format_value(value)}{'  (changed)' if name in spec.changed else ''}")
+        (name, f"{format_value(value) or UNKNOWN}{'  (changed)' if name in spec.changed else ''}")
         for name, value in spec.hyperparameters.items()
     ]

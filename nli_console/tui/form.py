@@ -62,6 +62,7 @@ RUN_FIELDS = (
     FieldDescription("name", "--name", "text", "", help="what the run is called", group="run"),
 )
 """What a run needs beside its hyperparameters, in the order of the form."""
+FRACTION = next(field for field in RUN_FIELDS if field.name == "fraction")
 _RUN_NAMES = tuple(field.name for field in RUN_FIELDS)
 _PRESET_NAMES = ("model", "data", "fraction")
 _REQUIRED = {"model": "name a model", "data": "name a dataset"}
