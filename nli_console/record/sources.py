@@ -13,6 +13,7 @@ from nli_console.data.spec import DataSpec
 from nli_console.errors import ConsoleError
 from nli_console.methods import registry
 from nli_console.methods.base import TrainingHyperparameters
+from nli_console.methods.fields import require
 from nli_console.methods.padding import AUTO
 from nli_console.methods.shapes import Task
 from nli_console.record import groups
@@ -153,7 +154,7 @@ def of_run(layout: RunLayout, checkpoint: str | None = None) -> Source:
         digest=digest_of(weights),
         prompt=_text(prompt.get("digest")),
     )
-    own = method.Hyperparameters.model_validate(spec.hyperparameters)
+    own = require(method.Hyperparameters, spec.hyperparameters)
     assert isinstance(own, TrainingHyperparameters)
     values = {
         # Twice as many as in training, as the run's own evaluations had: no gradients are kept.

@@ -5,13 +5,10 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from nli_console.data.check import check
 from nli_console.methods import presets
 from nli_console.methods.base import Hyperparameters
 from nli_console.methods.checks import Finding
-from nli_console.methods.fields import parse
-from nli_console.record.compose import Draft, EvaluationDraft, compose, compose_evaluation
-from nli_console.record.sources import find_source
+from nli_console.record.compose import Draft, compose
 from nli_console.record.spec import RunSpec
 from nli_console.record.spec_io import submit
 from nli_console.settings import LoadedSettings, user_folder
@@ -19,9 +16,8 @@ from nli_console.supervisor import launch as launcher
 from nli_console.supervisor.preflight import Machine, assess, machine_of, recipe_of, refuse, settled
 from nli_console.tui import status
 from nli_console.tui.background import describe
-from nli_console.tui.form import FRACTION, RUN_FIELDS, Form
+from nli_console.tui.form import RUN_FIELDS, Form
 from nli_console.tui.messages import Launched, LaunchRefused, PresetSaved, PresetsRead
-from nli_console.tui.screens.evaluate import Evaluation
 from nli_console.tui.screens.picker import Choosable
 
 _PRESET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -112,31 +108,17 @@ def draft_of(form: Form, hyperparameters: Hyperparameters, ignored: tuple[str, .
 def launch(draft: Draft, settings: LoadedSettings, machine: Machine) -> Launched | LaunchRefused:
     """Compose, submit and start a run; whatever goes wrong is said, beside the field that it names."""
     try:
-        return _start(compose(draft, settings), settings, machine)
+        return start(compose(draft, settings), settings, machine)
     except Exception as error:
         return refusal(describe(error), draft)
 
 
-def evaluate(asked: Evaluation, settings: LoadedSettings, machine: Machine) -> Launched:
-    """Compose, submit and start an evaluate-only run.
+def start(spec: RunSpec, settings: LoadedSettings, machine: Machine) -> Launched:
+    """Judge, submit and start what was composed.
 
     Raises:
-        ConsoleError: it cannot be started; nothing was.
+        ConsoleError: a check refuses it, or it cannot be started.
     """
-    draft = EvaluationDraft(
-        find_source(asked.run, settings.runs_dir, settings, checkpoint=asked.checkpoint or None),
-        data=asked.data or None,
-        splits=tuple(name for part in asked.splits.split(",") if (name := part.strip())),
-        fraction=parse(FRACTION, asked.fraction or "1"),
-        seed=settings.values.defaults.seed,
-        launcher="tui",
-    )
-    spec = compose_evaluation(draft, settings)
-    check(spec.data, train=False)
-    return _start(spec, settings, machine)
-
-
-def _start(spec: RunSpec, settings: LoadedSettings, machine: Machine) -> Launched:
     refuse(assess(recipe_of(spec), settings, machine))
     layout = submit(settings.runs_dir, settled(spec))
     launcher.launch(layout, settings.values.launch.survive_logout)

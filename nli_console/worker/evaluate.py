@@ -1,6 +1,7 @@
 """Scores of every row of a split, what they are worth, and every prediction, in dataset order."""
 
 import math
+import random
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +57,7 @@ def score(
     batch_size: int,
     progress: Progress,
 ) -> Scores:
-    """Score every row, longest rows first for little padding, and put the results back in dataset order.
+    """Score every row, rows of like length together, and put the results back in dataset order.
 
     Draws no random numbers, so training goes on after it as if it had not been there.
     """
@@ -84,13 +85,17 @@ class LogitScorer:
         """Yield row numbers and their logits in our order, float32, shape ``(rows, 3)``, batch by batch.
 
         Which rows make a batch does not depend on ``done``, so that a resumed run gives the same numbers; a
-        batch whose rows are all ``done`` is left out.
+        batch whose rows are all ``done`` is left out. The batch of the longest rows is the first, so that
+        memory that does not suffice shows at once; the others come in no order of length, so that what is
+        right so far tells of the whole.
         """
         order = numpy.argsort(-self.split.lengths, kind="stable")
+        first, *others = range(0, len(order), self.batch_size) or [0]
+        random.Random(0).shuffle(others)
         training = self.model.training
         self.model.eval()
         try:
-            for start in range(0, len(order), self.batch_size):
+            for start in (first, *others):
                 rows = order[start : start + self.batch_size].tolist()
                 if all(row in done for row in rows):
                     continue

@@ -9,12 +9,10 @@ from typing import Any
 import pyarrow.parquet
 import pytest
 
-from nli_console.errors import ConsoleError
 from nli_console.record.compose import EvaluationDraft, compose_evaluation
 from nli_console.record.sources import find_source
 from nli_console.record.spec_io import submit
 from nli_console.settings import Checkpoints, LoadedSettings, load_settings
-from tests.worker import tiny
 from tests.worker.conftest import Run
 
 SPLITS = ("validation_matched", "validation_mismatched")

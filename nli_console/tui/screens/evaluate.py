@@ -35,9 +35,9 @@ class Evaluation:
 
 _FIELDS = {
     "data": ("data", "a name from settings.toml, a hub id, a folder, a zip or a file"),
-    "splits": ("splits", "all that are labelled, but train; or names, by commas"),
-    "fraction": ("share", "of the rows of each split: above 0, up to 1"),
-    "checkpoint": ("checkpoint", "what the run made; or a step, best or last"),
+    "splits": ("splits", "all but train; or names, by commas"),
+    "fraction": ("share", "of each split's rows: above 0, up to 1"),
+    "checkpoint": ("checkpoint", "what it made; or a step, best or last"),
 }
 
 

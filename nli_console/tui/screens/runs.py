@@ -6,22 +6,21 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical
 
-from nli_console.methods import registry
 from nli_console.record.groups import Group, runs_of
 from nli_console.record.state import State
 from nli_console.record.store import RunSummary
-from nli_console.tui import launching, run_actions
-from nli_console.tui.background import Poller, run
+from nli_console.tui import evaluating, run_actions
+from nli_console.tui.background import Poller
 from nli_console.tui.keys import bindings
-from nli_console.tui.messages import CloneRun, OpenRun, RunsDue
+from nli_console.tui.launching import machine_of_reading
+from nli_console.tui.messages import CloneRun, RunsDue
 from nli_console.tui.run_actions import ActionDone, Deleted
 from nli_console.tui.run_readers import RunReaders, RunsRead
 from nli_console.tui.run_view import RunView
 from nli_console.tui.screens.base import ConsoleScreen
 from nli_console.tui.screens.confirm import Confirm
-from nli_console.tui.screens.evaluate import EvaluateDialog, Evaluation
+from nli_console.tui.screens.evaluate import Evaluation
 from nli_console.tui.screens.prompt import Prompt
-from nli_console.tui.suggestions import known_names
 from nli_console.tui.widgets.ink import Span
 from nli_console.tui.widgets.live_tabs import command_line
 from nli_console.tui.widgets.live_view import LiveView
@@ -351,47 +350,26 @@ class RunsScreen(ConsoleScreen):
         if view is None or view.spec is None:
             self.shell.tell("This run's settings cannot be read, so it cannot be cloned.", severity="warning")
             return
-        evaluated = view.spec.evaluates
-        if evaluated is None:
-            self.post_message(CloneRun(view.spec))
-        elif evaluated.method is None:
-            self.shell.tell("It evaluates no run: y copies the command that asks for it again.")
+        asked = evaluating.again_of(view.spec)
+        if asked is not None:
+            self._evaluate(asked.run, asked)
+        elif view.spec.evaluates is not None:
+            self.shell.tell("It evaluates no run; y copies the command that asks for it again.")
         else:
-            data, step = view.spec.data, "" if evaluated.step is None else str(evaluated.step)
-            asked = Evaluation(
-                evaluated.name, data.name, ",".join(data.evaluate_on), f"{data.fraction:g}", step
-            )
-            self._ask_evaluation(evaluated.title, asked)
+            self.post_message(CloneRun(view.spec))
 
     def action_evaluate(self) -> None:
-        run, problem = self.table.selected, None
+        run = self.table.selected
         if run is None:
             return
-        method = registry.methods().get(run.method)
-        if method is None or method.product is None:
-            problem = "it trained nothing; v works on a run that did"
-        elif run.state.state.live:
-            problem = f"it is {run.state.state.value}, and its weights still change; x stops it"
-        if problem:
+        if problem := evaluating.problem_of(run):
             self.shell.tell(f"{run.name} cannot be evaluated: {problem}.", severity="warning")
-            return
-        finished = run.state.state is State.FINISHED
-        self._ask_evaluation(run.name, Evaluation(run.id, run.data, checkpoint="" if finished else "last"))
+        else:
+            self._evaluate(run.name, evaluating.first_of(run))
 
-    def _ask_evaluation(self, title: str, asked: Evaluation) -> None:
-        settings = self.shell.settings
-        machine = launching.machine_of_reading(self.shell.status.machine)
-
-        def launch(dialog: EvaluateDialog, asked: Evaluation) -> None:
-            run(lambda: launching.evaluate(asked, settings, machine), dialog, title="evaluate")
-
-        def launched(run_id: str | None) -> None:
-            if run_id is not None:
-                self.post_message(RunsDue())
-                self.post_message(OpenRun(run_id))
-
-        dialog = EvaluateDialog(f"Evaluate {title}", asked, launch, known_names(settings.values, "data"))
-        self.app.push_screen(dialog, launched)
+    def _evaluate(self, title: str, asked: Evaluation) -> None:
+        machine = machine_of_reading(self.shell.status.machine)
+        evaluating.ask(self, title, asked, self.shell.settings, machine)
 
     def action_copy_command(self) -> None:
         view = self._selected_view()
