@@ -30,6 +30,7 @@ ADAPTER = "adapter_config.json"
 BEST, LAST = "best", "last"
 _TASKS: dict[str, Task] = {"SEQ_CLS": "classifier", "CAUSAL_LM": "causal"}
 _HASHED = ("*.safetensors", "config.json", ADAPTER)
+_ENDED = {State.STOPPED: "was stopped", State.LOST: "was lost"}
 _READ_AT_ONCE = 4 * 1024 * 1024
 
 
@@ -250,11 +251,11 @@ def _product(layout: RunLayout, state: State, product: str) -> tuple[None, Path]
     if state is not State.FINISHED:
         steps = sorted(_checkpoints(layout))
         rest = (
-            f"--checkpoint last evaluates its checkpoint-{steps[-1]}, or `nli-console resume {layout.id}`"
+            f"--checkpoint last evaluates checkpoint-{steps[-1]}, or `nli-console resume {layout.id}` goes on"
             if steps
             else "it has no checkpoint either, so there is nothing to evaluate"
         )
-        raise ConsoleError(f"{layout.id} is {state.value} and has made no {product}: {rest}")
+        raise ConsoleError(f"{layout.id} {_ENDED.get(state, state.value)} and has made no {product}: {rest}")
     if not target.is_dir():
         raise ConsoleError(
             f"{layout.id} has finished, but its {product} folder is gone; bring it back or name another run"

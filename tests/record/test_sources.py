@@ -1,4 +1,4 @@
-"""What can be evaluated: finished runs, kept checkpoints, classifiers and adapters; and why something cannot."""
+"""What can be evaluated: finished runs, kept checkpoints, classifiers, adapters; and why something cannot."""
 
 import json
 from collections.abc import Callable
@@ -29,7 +29,8 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LoadedSettings:
     monkeypatch.chdir(tmp_path)
     write_pairs(tmp_path / "pairs")
     (tmp_path / "settings.toml").write_text(
-        'runs_dir = "runs"\ncache_dir = "cache"\n[defaults]\ndata = "pairs"\n[datasets.pairs]\npath = "pairs"\n'
+        'runs_dir = "runs"\ncache_dir = "cache"\n[defaults]\ndata = "pairs"\n'
+        '[datasets.pairs]\npath = "pairs"\n'
     )
     return load_settings(tmp_path / "settings.toml", None)
 
@@ -138,9 +139,9 @@ def test_without_validation_rows_a_run_reports_on_what_it_held_out_and_others_on
         (
             "stopped",
             (10,),
-            "is stopped and has made no adapter: --checkpoint last evaluates its checkpoint-10",
+            "was stopped and has made no adapter: --checkpoint last evaluates checkpoint-10",
         ),
-        ("failed", (), "is failed and has made no adapter: it has no checkpoint either"),
+        ("failed", (), "failed and has made no adapter: it has no checkpoint either"),
         ("lost", (), "has no checkpoint either"),
         ("unreadable", (), "spec.json"),
     ],

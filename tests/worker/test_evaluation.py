@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow.parquet
 import pytest
+from safetensors.torch import load_file, save_file
 
 from nli_console.record.compose import EvaluationDraft, compose_evaluation
 from nli_console.record.sources import find_source
@@ -138,3 +139,132 @@ def test_a_checkpoint_gives_what_its_product_would(
     assert spec["evaluates"]["step"] == trained["step"]
     first = min(int(name.partition("-")[2]) for name in run.checkpoints())
     assert evaluation(run.layout.id, checkpoint=str(first)).attempt()["completed"]
+
+
+NAMES = ("entailment", "neutral", "contradiction")
+
+
+@pytest.fixture
+def classifier(submitted: Callable[..., Run], tmp_path: Path) -> tuple[Run, Path]:
+    """A trained run, and its model in a folder of its own."""
+    run = submitted("full")
+    assert run.attempt()["completed"]
+    return run, Path(shutil.copytree(run.layout.model, tmp_path / "classifier"))
+
+
+@pytest.mark.slow
+def test_the_order_of_labels_is_read_by_name_or_as_the_user_says(
+    classifier: tuple[Run, Path], evaluation: Callable[..., Run], tmp_path: Path
+) -> None:
+    run, folder = classifier
+    data = {"data": run_data(run), "batch_size": 12}
+    expected = answers(run, SPLITS[0])["predicted"]
+    assert answers_of(evaluation(str(folder), **data)) == expected
+    unnamed = renamed(folder, tmp_path / "unnamed", ["LABEL_0", "LABEL_1", "LABEL_2"])
+    failed = evaluation(str(unnamed), **data).attempt()
+    assert "--label-order entailment,neutral,contradiction" in failed["reason"]["detail"]
+    assert answers_of(evaluation(str(unnamed), label_order=NAMES, **data)) == expected
+    # The model is the same, so another name of its outputs is another answer.
+    turned = renamed(folder, tmp_path / "turned", ["CONTRADICTION", "NEUTRAL", "ENTAILMENT"])
+    swapped = dict(zip(NAMES, reversed(NAMES), strict=True))
+    assert answers_of(evaluation(str(turned), **data)) == [swapped[answer] for answer in expected]
+
+
+def run_data(run: Run) -> str:
+    return json.loads(run.layout.spec.read_text())["data"]["source"]
+
+
+def answers_of(run: Run) -> list[str]:
+    final = run.attempt()
+    assert final["completed"], final["reason"]
+    return answers(run, SPLITS[0])["predicted"]
+
+
+@pytest.mark.slow
+def test_a_base_model_without_a_head_is_not_scored(
+    evaluation: Callable[..., Run], model_folder: Callable[[str], Path], corpus: Path, tmp_path: Path
+) -> None:
+    bare = renamed(model_folder("roberta"), tmp_path / "bare", list(NAMES))
+    weights = load_file(bare / "model.safetensors")
+    kept = {name: tensor for name, tensor in weights.items() if not name.startswith("classifier.")}
+    save_file(kept, bare / "model.safetensors", metadata={"format": "pt"})
+    final = evaluation(str(bare), data=str(corpus)).attempt()
+    assert "its weights have no classification head" in final["reason"]["detail"]
+    two = renamed(model_folder("roberta"), tmp_path / "two", ["entailment", "not_entailment"])
+    final = evaluation(str(two), data=str(corpus)).attempt()
+    assert "has 2 labels (entailment, not_entailment); expected three" in final["reason"]["detail"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", ["lora", "p-tuning", "qlora answering"])
+def test_an_adapter_in_a_folder_of_its_own(
+    submitted: Callable[..., Run], evaluation: Callable[..., Run], tmp_path: Path, recipe: str
+) -> None:
+    method, model, values = RECIPES[recipe]
+    run = submitted(method, model=model, **values)
+    trained = run.attempt()
+    data = run_data(run)
+    shutil.copytree(run.layout.adapter, tmp_path / "mine")
+    shutil.rmtree(run.layout.path)
+    quantisation = "nf4" if "qlora" in method else "none"
+    scored = evaluation(str(tmp_path / "mine"), data=data, batch_size=12, quantisation=quantisation)
+    final = scored.attempt()
+    assert final["completed"], final["reason"]
+    assert final["accuracy"] == trained["accuracy"]
+
+
+@pytest.mark.slow
+def test_prompts_are_those_that_the_adapter_was_trained_on(
+    submitted: Callable[..., Run], evaluation: Callable[..., Run]
+) -> None:
+    method, model, values = RECIPES["qlora answering"]
+    run = submitted(method, model=model, **values)
+    assert run.attempt()["completed"]
+    scored = evaluation(run.layout.id, template="recommended")
+    final = scored.attempt()
+    assert f"{run.layout.id} was trained on other prompts" in final["reason"]["detail"]
+    assert 'template "demo" and not "recommended"' in final["reason"]["detail"]
+
+
+@pytest.mark.slow
+def test_stopped_and_resumed_is_as_if_never_stopped(
+    classifier: tuple[Run, Path], evaluation: Callable[..., Run], stop_when: Callable[..., Any]
+) -> None:
+    run, _ = classifier
+    whole = evaluation(run.layout.id, batch_size=5)
+    expected = whole.attempt()
+    cut = evaluation(run.layout.id, batch_size=5)
+    stop = stop_when(lambda _, fields: fields.get("phase") == "evaluating" and (fields["done"] or 0) >= 10)
+    assert cut.attempt(1, stop)["stopped"]
+    assert cut.attempt(2)["accuracy"] == expected["accuracy"]
+    assert answers(cut, SPLITS[0]) == answers(whole, SPLITS[0])
+    lines = (cut.layout.scored / f"{SPLITS[0]}.jsonl").read_text().splitlines()
+    rows = [row for line in lines for row in json.loads(line)["rows"]]
+    assert sorted(rows) == list(range(24))
+    assert any("right so far" in (record.get("remark") or "") for record in cut.records("phase"))
+
+
+@pytest.mark.slow
+def test_weights_that_are_gone_or_others_are_not_scored(
+    classifier: tuple[Run, Path], evaluation: Callable[..., Run]
+) -> None:
+    run, _ = classifier
+    changed, gone = evaluation(run.layout.id), evaluation(run.layout.id)
+    with (run.layout.model / "config.json").open("a") as file:
+        file.write("\n")
+    assert "holds other weights than when this evaluation was submitted" in failure(changed)
+    shutil.rmtree(run.layout.path)
+    assert f"`nli-console restore {run.layout.id}` may bring it back" in failure(gone)
+
+
+def failure(run: Run) -> str:
+    return run.attempt()["reason"]["detail"]
+
+
+@pytest.mark.slow
+def test_a_share_of_a_split(classifier: tuple[Run, Path], evaluation: Callable[..., Run]) -> None:
+    run, _ = classifier
+    scored = evaluation(run.layout.id, splits=("train",), fraction=0.25, seed=9)
+    final = scored.attempt()
+    assert final["completed"], final["reason"]
+    assert {split: found["n"] for split, found in final["accuracy"].items()} == {"train": 25}
