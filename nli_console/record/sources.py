@@ -240,6 +240,25 @@ def digest_of(folder: Path) -> str:
     return total.hexdigest()
 
 
+def verify(evaluated: Evaluated) -> None:
+    """Look once more whether the weights of a folder are there, and are those that were submitted.
+
+    Raises:
+        ConsoleError: they are not.
+    """
+    if evaluated.digest is None:
+        return
+    folder = Path(evaluated.weights)
+    shown = f"{evaluated.title}: {clean_line(folder)}"
+    if not folder.is_dir():
+        back = f"; `nli-console restore {evaluated.name}` may bring it back" if evaluated.method else ""
+        raise ConsoleError(f"{shown} is no longer there{back}")
+    if digest_of(folder) != evaluated.digest:
+        raise ConsoleError(
+            f"{shown} holds other weights than when this evaluation was submitted; start a new one"
+        )
+
+
 def _run_folder(text: str) -> RunLayout | None:
     """The run whose folder ``text`` is, wherever that stands."""
     folder = absolute_path(text, current_folder(), "source")

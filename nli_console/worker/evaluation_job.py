@@ -70,7 +70,6 @@ class EvaluationJob:
         attempt, chosen, spec = self._attempt, self._hyperparameters, self._spec
         device = choose_device(chosen.precision)
         attempt.guards.precision = device.precision
-        attempt.recorder.phase("loading", detail=f"verifying {self._evaluated.title}")
         weights = Weights(self._evaluated, chosen, self._folder, spec.model_name)
         prepared = read_rows(attempt, spec)
         config = load_config(self._folder, spec.model_name)

@@ -17,6 +17,7 @@ from nli_console.record.compose import hyperparameters_of
 from nli_console.record.evidence import read_final
 from nli_console.record.files import write_json
 from nli_console.record.layout import AttemptLayout, RunLayout
+from nli_console.record.sources import verify
 from nli_console.record.spec_io import load_spec
 from nli_console.record.state import Reason
 from nli_console.worker import checkpoints
@@ -81,6 +82,9 @@ def _work(attempt: Attempt) -> tuple[Callable[[], None] | None, Reason | None]:
     hyperparameters = hyperparameters_of(spec).model_validate(spec.hyperparameters)
     layout.checkpoints.mkdir(mode=0o700, exist_ok=True)
     _one_device()
+    if spec.evaluates is not None:
+        recorder.phase("loading", detail=f"verifying {spec.evaluates.title}")
+        verify(spec.evaluates)
 
     downloading = recorder.progress("downloading", "bytes", spec.model_name)
     folder = model_folder(spec.model, downloading, stop)

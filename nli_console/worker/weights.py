@@ -14,7 +14,7 @@ from nli_console.methods.evaluation import EvaluationHyperparameters
 from nli_console.methods.p_tuning import POOL_KEY, read_chosen_token
 from nli_console.record.files import read_json_or_none
 from nli_console.record.layout import PROMPT
-from nli_console.record.sources import ADAPTER, digest_of
+from nli_console.record.sources import ADAPTER
 from nli_console.record.spec import Evaluated
 from nli_console.text import clean_line
 from nli_console.worker import trained_state
@@ -37,9 +37,6 @@ class Weights:
     Args:
         folder: of the base model's files, or the whole model's, which has the tokenizer.
         name: of that model, for messages.
-
-    Raises:
-        ConsoleError: they are gone, or others than those that were submitted.
     """
 
     def __init__(
@@ -51,14 +48,6 @@ class Weights:
         self._name = name
         local = Path(evaluated.weights)
         self.folder = local if local.is_absolute() else folder
-        if not self.folder.is_dir():
-            back = f"; `nli-console restore {evaluated.name}` may bring it back" if evaluated.method else ""
-            raise ConsoleError(f"{evaluated.title}: {clean_line(self.folder)} is no longer there{back}")
-        if evaluated.digest is not None and digest_of(self.folder) != evaluated.digest:
-            raise ConsoleError(
-                f"{evaluated.title}: {clean_line(self.folder)} holds other weights than when this evaluation "
-                "was submitted; start a new one"
-            )
         self._is_adapter = (self.folder / ADAPTER).is_file()
         self._is_part = (self.folder / trained_state.FILE_NAME).is_file()
         self._adapter = (read_json_or_none(self.folder / ADAPTER) or {}) if self._is_adapter else {}

@@ -241,7 +241,7 @@ def test_stopped_and_resumed_is_as_if_never_stopped(
     lines = (cut.layout.scored / f"{SPLITS[0]}.jsonl").read_text().splitlines()
     rows = [row for line in lines for row in json.loads(line)["rows"]]
     assert sorted(rows) == list(range(24))
-    assert any("right so far" in (record.get("remark") or "") for record in cut.records("phase"))
+    assert any("right so far" in (record.get("remark") or "") for record in whole.records("phase"))
 
 
 @pytest.mark.slow
