@@ -45,7 +45,8 @@ def header(
     name = state_spans(run, symbols)
     room = width - width_of(name) - 2
     name += [("  ", "muted"), (shorten(run.name, room).rstrip(), "bold bright")]
-    facts = [f"{run.method} {run.evaluates}".rstrip(), run.model, run.data]
+    named = run.evaluates != run.model
+    facts = [f"{run.method} {run.evaluates if named else ''}".rstrip(), run.model, run.data]
     if run.seed is not None:
         facts.append(f"seed {run.seed}")
     trainable = run.trainable_parameters or (view.start.trainable_parameters if view and view.start else None)
