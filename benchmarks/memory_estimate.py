@@ -103,10 +103,11 @@ def measure(model: torch.nn.Module, rows: int, width: int, vocabulary: int) -> i
             torch.nn.utils.clip_grad_norm_(trained, 1.0)
             optimiser.step()
             optimiser.zero_grad()
-    return sum(standing.values()) + _peak(trace)
+    return sum(standing.values()) + peak_of(trace)
 
 
-def _peak(trace: Any) -> int:
+def peak_of(trace: Any) -> int:
+    """The most bytes that were allocated at once while ``trace`` was taken."""
     events = [event for event in trace.profiler.kineto_results.events() if event.name() == "[memory]"]
     current = peak = 0
     for event in sorted(events, key=lambda event: event.start_ns()):

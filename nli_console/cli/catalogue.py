@@ -21,7 +21,8 @@ def methods(*, json: Json = False, context: Ctx) -> None:
     if json:
         say_json([row.to_json() | {"hyperparameters": _fields(row.method)} for row in rows])
         return
-    say(table(overview.HEADER, map(overview.cells, rows), right=overview.RIGHT))
+    lines = [line for row in rows for line in overview.cells(row)]
+    say(table(overview.HEADER, lines, right=overview.RIGHT))
     say()
     say(pairs((row.method.name, row.method.summary) for row in rows))
     say("\nOptions of a method: nli-console run METHOD --help")

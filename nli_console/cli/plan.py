@@ -5,6 +5,7 @@ from typing import Any
 from nli_console.cli import history
 from nli_console.cli.context import Context
 from nli_console.cli.output import note, pairs, say, say_json
+from nli_console.methods import registry
 from nli_console.methods.estimate import MemoryEstimate
 from nli_console.record.spec import RunSpec
 from nli_console.record.speed import Speed, measured_speed
@@ -16,6 +17,7 @@ from nli_console.supervisor.preflight import (
     assess,
     engine_question,
     look_at_machine,
+    pace_of,
     recipe_of,
     sentence,
 )
@@ -59,12 +61,11 @@ def show_plan(spec: RunSpec, assessment: Assessment, *, as_json: bool) -> int:
     say(pairs(history.hyperparameter_lines(spec)))
     say()
     share = f" ({100 * trainable / total:.2f} %)" if trainable and total else ""
-    rows = [] if spec.evaluates is None else [("rows", rows_line(assessment))]
+    scores = spec.evaluates is not None or not registry.get(spec.method).trains
     lines = [
-        *rows,
         ("trainable", format_count(trainable) + share),
         ("parameters", format_count(total)),
-        *([("steps", format_count(assessment.steps))] if spec.evaluates is None else []),
+        ("rows to score", rows_line(assessment)) if scores else ("steps", format_count(assessment.steps)),
         ("memory", memory_line(assessment.memory, assessment.machine)),
         ("time", time_line(assessment)),
     ]
@@ -93,9 +94,11 @@ def note_findings(assessment: Assessment) -> None:
 
 
 def rows_line(assessment: Assessment) -> str:
-    """``validation_matched 9,815, validation_mismatched 9,832``."""
-    rows = assessment.rows
-    return ", ".join(f"{name} {format_count(count)}" for name, count in rows.items()) if rows else UNKNOWN
+    """``19,647: validation_matched 9,815, validation_mismatched 9,832``."""
+    if not assessment.rows:
+        return UNKNOWN
+    parts = ", ".join(f"{name} {format_count(count)}" for name, count in assessment.rows.items())
+    return f"{format_count(assessment.scored_rows)}: {parts}"
 
 
 def memory_line(memory: MemoryEstimate | None, machine: Machine) -> str:
@@ -123,6 +126,7 @@ def _json(assessment: Assessment, trainable: int | None, total: int | None) -> d
         "trainable_parameters": trainable,
         "total_parameters": total,
         "steps": assessment.steps,
+        "scored_rows": assessment.scored_rows,
         "rows": None if assessment.rows is None else dict(assessment.rows),
         "memory": None if assessment.memory is None else assessment.memory.to_json(),
         "free_memory": machine.free_device_bytes,
@@ -144,7 +148,7 @@ def _ask_engine(spec: RunSpec, context: Context) -> EngineAnswer:
     engine = Engine(context.settings.cache_dir)
     recipe = recipe_of(spec)
     try:
-        answer = engine.wait_for(engine_question(recipe, spec.data, spec.seed, spec.template), ENGINE_TIMEOUT)
+        answer = engine.wait_for(engine_question(recipe, spec.data, spec.seed), ENGINE_TIMEOUT)
     finally:
         engine.close()
     for words in (*answer.notes, answer.problem):
@@ -166,4 +170,5 @@ def _speed(spec: RunSpec, context: Context, machine: Machine) -> Speed | None:
         model=spec.model_name,
         data=spec.data.name,
         device=machine.device,
+        pace=pace_of(recipe_of(spec).hyperparameters),
     )

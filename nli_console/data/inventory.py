@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nli_console.data.files import split_files
+from nli_console.data.prompts.demonstrations import choose
 from nli_console.data.sample import (
     Prepared,
     prepare,
@@ -31,6 +32,7 @@ class Inventory:
         ids: of the training rows, selection slice left out, in file order.
         labels: one byte each, an index into :data:`LABELS`.
         sampled: premise and hypothesis of a fair sample of them.
+        sampled_numbers: which rows these are.
         longest: row number and texts of those with the most characters.
         selection_rows: rows held out for model selection.
         evaluation: rows of each reported split.
@@ -40,6 +42,7 @@ class Inventory:
     ids: list[str]
     labels: bytes
     sampled: list[Pair]
+    sampled_numbers: list[int]
     longest: list[tuple[int, Pair]]
     selection_rows: int
     evaluation: dict[str, int]
@@ -50,6 +53,18 @@ class Inventory:
         if fraction >= 1:
             return None
         return frozenset(sampling_order(self.ids, seed)[: sampled_rows(len(self.ids), fraction)])
+
+    def demonstrations(self, count: int, seed: int) -> list[Example]:
+        """``count`` solved pairs out of the sample, by the rules by which a run takes them from all rows.
+
+        Raises:
+            ConsoleError: the sample has too few of a label.
+        """
+        rows = [
+            Example(self.ids[number], premise, hypothesis, self.labels[number])
+            for number, (premise, hypothesis) in zip(self.sampled_numbers, self.sampled, strict=True)
+        ]
+        return choose(rows, count, seed)
 
     def label_counts(self, chosen: frozenset[int] | None) -> dict[str, int]:
         counts = Counter(self.labels if chosen is None else (self.labels[number] for number in chosen))
@@ -86,6 +101,7 @@ def _inventory(prepared: Prepared, rows: list[Example]) -> Inventory:
         ids=[row.id for row in rows],
         labels=bytes(row.label for row in rows),
         sampled=[_pair(rows[number]) for number in picked],
+        sampled_numbers=picked,
         longest=[(number, _pair(rows[number])) for number in order[:LONGEST]],
         selection_rows=len(prepared.selection.examples),
         evaluation={name: len(split.examples) for name, split in prepared.evaluation.items()},

@@ -237,6 +237,8 @@ class Method(ABC):
     def plan(self, shapes: "ModelShapes", hyperparameters: Any) -> "TrainingPlan | None":
         """What is trained, updated and quantised, for the memory estimate; ``None`` leaves that unknown.
 
+        A method that trains nothing has a plan too, which says how its weights are stored.
+
         Raises:
             ConsoleError: as :meth:`count`.
         """
@@ -255,7 +257,7 @@ class TrainingPlan:
         added: parameters that are trained and not the model's own.
         copied: parameters of which an untrained copy stands beside the trained ones.
         virtual_tokens: trained tokens put before the input.
-        quantised: names of modules stored in 4 bits.
+        quantised: names of modules stored in ``quantised_bits``, 4 or 8.
         double_quantised: whether their scales are quantised too.
         frozen_in_precision: whether frozen parameters that are not quantised are kept in what the forward
             pass computes in, and not in fp32.
@@ -270,6 +272,7 @@ class TrainingPlan:
     copied: int = 0
     virtual_tokens: int = 0
     quantised: frozenset[str] = frozenset()
+    quantised_bits: int = 4
     double_quantised: bool = False
     frozen_in_precision: bool = False
     scored_positions: int = 0

@@ -18,7 +18,7 @@ Compute = Literal["gpu", "cpu"]
 _BLOCK = 64
 """Weights that share one scale in 4-bit storage (bitsandbytes' default); with double quantisation the scales
 are 8-bit themselves, and 256 of them share a second scale."""
-_FP32 = 4
+FP32 = 4
 _ADAM_BYTES = {"adamw": 8, "adamw_8bit": 2, "paged_adamw_8bit": 2}
 """Optimiser state per trained parameter: two moments of 4 bytes, or of 1."""
 _DEFAULT_DROPOUT = 0.1
@@ -35,9 +35,10 @@ _Layer = Mapping[str, tuple[ModuleShape, ...]]
 
 @dataclass(frozen=True)
 class MemoryEstimate:
-    """Peak device memory of training, in bytes.
+    """Peak device memory of a run, in bytes.
 
-    Gradients fill up while activations are freed, so ``peak`` is less than the sum of the parts.
+    Gradients fill up while activations are freed, so ``peak`` is less than the sum of the parts. ``cache`` is
+    keys and values, where prompts are scored.
 
     Attributes:
         rows, width: the batch that was counted: examples, and tokens of its longest.
@@ -51,6 +52,7 @@ class MemoryEstimate:
     peak: int
     rows: int
     width: int
+    cache: int = 0
 
     @property
     def parts(self) -> dict[str, int]:
@@ -59,6 +61,7 @@ class MemoryEstimate:
             "gradients": self.gradients,
             "optimiser": self.optimiser,
             "activations": self.activations,
+            "cache": self.cache,
             "quantisation": self.quantisation,
         }
 
@@ -75,16 +78,14 @@ def optimiser_steps(rows: int, hyperparameters: TrainingHyperparameters) -> int:
     return max(1, math.ceil(per_epoch * hyperparameters.epochs))
 
 
-def training_seconds(
-    samples: float, samples_per_second: float, evaluation_seconds: float | None = None
-) -> float:
-    """Time for ``samples`` forward and backward passes at a measured speed, and for the evaluations."""
-    return samples / samples_per_second + (evaluation_seconds or 0.0)
+def run_seconds(samples: float, samples_per_second: float, other_seconds: float = 0.0) -> float:
+    """Time for ``samples`` that are trained on or scored at a measured speed, and for all else in a run."""
+    return samples / samples_per_second + other_seconds
 
 
 def checkpoint_bytes(trainable: int, optimizer: str) -> int:
     """Size of one checkpoint: the trained weights in fp32 and their optimiser state."""
-    return trainable * (_FP32 + _ADAM_BYTES[optimizer])
+    return trainable * (FP32 + _ADAM_BYTES[optimizer])
 
 
 def peak_memory(
@@ -104,21 +105,21 @@ def peak_memory(
     Returns:
         ``None`` where the layers are not of a kind that the arithmetic knows.
     """
-    body = _Body.of(shapes, config or {})
+    body = Body.of(shapes, config or {})
     if body is None:
         return None
     precision = resolve_precision(hyperparameters.precision, compute)
     layers = _Layers(body, plan, precision, compute, hyperparameters, width + plan.virtual_tokens)
 
-    packed = {module.name: _matrix(module) for module in shapes.modules if module.name in plan.quantised}
+    packed = {module.name: matrix_size(module) for module in shapes.modules if module.name in plan.quantised}
     own = sum(module.size for module in shapes.modules if module.name in plan.trained)
     frozen = shapes.total - sum(packed.values()) - own
-    weights = frozen * (_bytes_of(precision) if plan.frozen_in_precision else _FP32)
-    weights += (own + plan.added + plan.copied) * _FP32 + sum(packed.values()) // 2
+    weights = frozen * (bytes_of(precision) if plan.frozen_in_precision else FP32)
+    weights += (own + plan.added + plan.copied) * FP32 + sum(packed.values()) // 2
     quantisation = scale_bytes(sum(packed.values()), plan.double_quantised)
-    quantisation += max(packed.values(), default=0) * _bytes_of(precision)
+    quantisation += max(packed.values(), default=0) * bytes_of(precision)
     trained = own + plan.added
-    gradients = trained * _FP32
+    gradients = trained * FP32
     optimiser = trained * _ADAM_BYTES[hyperparameters.optimizer]
     activations = layers.saved() + layers.transient() + _scored(shapes, plan, hyperparameters, precision)
     if precision != "fp32" and not packed:
@@ -145,11 +146,12 @@ def resolve_precision(precision: str, compute: Compute) -> Precision:
     return precision  # type: ignore[return-value]  # the field allows no other word
 
 
-def _bytes_of(precision: Precision) -> int:
-    return _FP32 if precision == "fp32" else 2
+def bytes_of(precision: Precision) -> int:
+    """Size of one number."""
+    return FP32 if precision == "fp32" else 2
 
 
-def _matrix(module: ModuleShape) -> int:
+def matrix_size(module: ModuleShape) -> int:
     """Elements of the weight of a linear module: its bias is not quantised."""
     return math.prod(module.parameters["weight"])
 
@@ -161,16 +163,17 @@ def _scored(
     if not plan.scored_positions:
         return 0
     logits = hyperparameters.batch_size * plan.scored_positions * shapes.config["vocab_size"]
-    return logits * (2 * _FP32 + (0 if precision == "fp32" else _bytes_of(precision)))
+    return logits * (2 * FP32 + (0 if precision == "fp32" else bytes_of(precision)))
 
 
 def scale_bytes(packed: int, double: bool) -> int:
+    """What the scales of ``packed`` 4-bit weights take."""
     scales = packed // _BLOCK
-    return scales + scales // 256 * _FP32 if double else scales * _FP32
+    return scales + scales // 256 * FP32 if double else scales * FP32
 
 
 @dataclass(frozen=True)
-class _Body:
+class Body:
     """The repeated layers of a model: sizes in elements, linear modules of each layer by what they read."""
 
     hidden: int
@@ -184,7 +187,7 @@ class _Body:
     layers: tuple[_Layer, ...]
 
     @classmethod
-    def of(cls, shapes: ModelShapes, config: Mapping[str, Any]) -> "_Body | None":
+    def of(cls, shapes: ModelShapes, config: Mapping[str, Any]) -> "Body | None":
         known = {**shapes.config, **config}
         hidden, heads, count = (
             known.get(key) for key in ("hidden_size", "num_attention_heads", "num_hidden_layers")
@@ -247,7 +250,7 @@ class _Layers:
 
     def __init__(
         self,
-        body: _Body,
+        body: Body,
         plan: TrainingPlan,
         precision: Precision,
         compute: Compute,
@@ -256,14 +259,14 @@ class _Layers:
     ) -> None:
         self._body = body
         self._plan = plan
-        self._half = _bytes_of(precision)
+        self._half = bytes_of(precision)
         self._cast = precision != "fp32"
         self._gpu = compute == "gpu"
         self._checkpointing = hyperparameters.gradient_checkpointing
         self._tokens = hyperparameters.batch_size * width
         self._scores = hyperparameters.batch_size * body.heads * width * width
         # Dropout keeps a mask of booleans on a GPU, and the multiplied noise itself on the CPU.
-        self._mask = 1 if self._gpu else _FP32
+        self._mask = 1 if self._gpu else FP32
 
     def saved(self) -> int:
         """Everything kept when the forward pass has ended."""
@@ -272,7 +275,7 @@ class _Layers:
             return 0
         kept = [self._layer(layer) for layer in self._body.layers[first:]]
         if self._checkpointing:
-            boundary = self._tokens * self._body.hidden * _FP32
+            boundary = self._tokens * self._body.hidden * FP32
             return boundary * len(kept) + max(kept, default=0)
         return sum(kept) + (self._embeddings() if first == 0 else 0)
 
@@ -281,7 +284,7 @@ class _Layers:
         if self._first() is None:
             return self._tokens * (self._body.inner + 2 * self._body.hidden) * self._half
         inner = (3 if self._body.gated else 2) * self._body.inner
-        feed_forward = self._tokens * (inner * self._half + 2 * self._body.hidden * _FP32)
+        feed_forward = self._tokens * (inner * self._half + 2 * self._body.hidden * FP32)
         attention = self._tokens * 4 * self._body.hidden * self._half
         if self._explicit_scores():
             attention += 2 * self._scores * self._half
@@ -319,7 +322,7 @@ class _Layers:
     def _encoder(self, layer: _Layer) -> int:
         """Bytes per token: attention, two layer norms over residual sums, a GELU between two matrices."""
         body, half = self._body, self._half
-        kept = 3 * body.hidden * half + 2 * body.hidden * _FP32 + body.inner * half
+        kept = 3 * body.hidden * half + 2 * body.hidden * FP32 + body.inner * half
         if not self._explicit_scores() or self._reads(layer["o"]):
             kept += body.hidden * half
         if body.dropout:
@@ -334,7 +337,7 @@ class _Layers:
     def _decoder(self, layer: _Layer) -> int:
         """Bytes per token: two RMS norms, rotated heads repeated over their groups, and a gated product."""
         body, half = self._body, self._half
-        kept = 2 * body.hidden * _FP32 + 4 * body.hidden * half + 3 * body.inner * half
+        kept = 2 * body.hidden * FP32 + 4 * body.hidden * half + 3 * body.inner * half
         if self._norms_train(layer):
             kept += 2 * body.hidden * half
         for role in ("qkv", "up"):
@@ -355,7 +358,7 @@ class _Layers:
         if self._body.gated or not self._plan.embeddings:
             return 0
         mask = self._mask if self._body.dropout else 0
-        return self._tokens * self._body.hidden * (_FP32 + mask)
+        return self._tokens * self._body.hidden * (FP32 + mask)
 
     def _reads(self, group: tuple[ModuleShape, ...]) -> bool:
         """Whether the backward pass needs the input of these matrices."""
@@ -369,7 +372,7 @@ class _Layers:
         ]
         if not touched:
             return 0
-        return size * (self._half * len(touched) if self._cast else _FP32)
+        return size * (self._half * len(touched) if self._cast else FP32)
 
     def _norms_train(self, layer: _Layer) -> bool:
         return any(module.name in self._plan.trained for module in layer["qkv"])

@@ -1,6 +1,6 @@
 """The hyperparameters of an evaluate-only run: it trains nothing, and takes the rest from what it scores."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator
 
@@ -49,3 +49,7 @@ class EvaluationHyperparameters(Hyperparameters):
         group="input",
         advanced=True,
     )
+
+    def pace(self) -> dict[str, Any]:
+        """What decides, beside model and rows, how long a row takes."""
+        return {"quantisation": self.quantisation, "precision": self.precision}

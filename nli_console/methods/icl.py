@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from nli_console.methods.base import Method, ModelLoader, ParameterCounts, hyperparameter
+from nli_console.methods.base import Method, ModelLoader, ParameterCounts, TrainingPlan, hyperparameter
 from nli_console.methods.padding import AUTO
 from nli_console.methods.prompting import ScoringHyperparameters
-from nli_console.methods.qlora import unpacked, unquantised_names
+from nli_console.methods.qlora import quantised_modules, unpacked, unquantised_names
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -47,6 +47,10 @@ class IclHyperparameters(ScoringHyperparameters):
         group="input",
         advanced=True,
     )
+
+    def pace(self) -> dict[str, Any]:
+        written = {"max_new_tokens": self.max_new_tokens} if self.scorer == "generation" else {}
+        return super().pace() | {"scorer": self.scorer, "quantisation": self.quantisation} | written
 
     def conflicts(self) -> list[tuple[str, str]]:
         found = super().conflicts()
@@ -91,3 +95,12 @@ class Icl(Method):
 
     def count(self, shapes: "ModelShapes", hyperparameters: IclHyperparameters) -> ParameterCounts:
         return ParameterCounts(trainable=0, total=shapes.total)
+
+    def plan(self, shapes: "ModelShapes", hyperparameters: IclHyperparameters) -> TrainingPlan:
+        stored = hyperparameters.quantisation
+        return TrainingPlan(
+            quantised=frozenset() if stored == "none" else quantised_modules(shapes),
+            quantised_bits=8 if stored == "8-bit" else 4,
+            double_quantised=True,
+            frozen_in_precision=True,
+        )

@@ -1,69 +1,86 @@
-"""Peak memory of scoring with weights as they are: no gradients, nothing kept for a backward pass."""
+"""Peak memory of an evaluate-only run: no gradients, nothing kept for a backward pass."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from nli_console.methods.estimate import Compute, MemoryEstimate, resolve_precision, scale_bytes
+from nli_console.methods.estimate import (
+    FP32,
+    Body,
+    Compute,
+    MemoryEstimate,
+    bytes_of,
+    matrix_size,
+    resolve_precision,
+    scale_bytes,
+)
+from nli_console.methods.evaluation import EvaluationHyperparameters
+from nli_console.methods.scoring_estimate import Asked, Forward
 from nli_console.methods.shapes import ModelShapes
-
-_FP32 = 4
 
 
 @dataclass(frozen=True)
-class Scoring:
-    """How a model is scored.
+class Weights:
+    """How the weights are kept.
 
     Attributes:
-        rows, width: the largest batch: examples, and tokens of its longest.
-        precision: of the arithmetic, as a hyperparameter has it.
-        wide: whether weights that are not quantised are stored in fp32, and not in that precision.
         quantised: names of modules stored in 4 bits.
+        wide: whether the others are stored in fp32, and not in what the forward pass computes in.
         added: parameters of an adapter, in fp32.
-        answers: positions of a row at which the whole vocabulary is scored.
     """
 
-    rows: int
-    width: int
-    precision: str = "auto"
+    quantised: frozenset[str] = frozenset()
     wide: bool = True
-    quantised: Collection[str] = ()
     added: int = 0
-    answers: int = 0
 
 
-def scoring_memory(shapes: ModelShapes, scoring: Scoring, compute: Compute) -> MemoryEstimate | None:
+def evaluation_memory(
+    shapes: ModelShapes,
+    weights: Weights,
+    chosen: EvaluationHyperparameters,
+    width: int,
+    words: int,
+    *,
+    compute: Compute,
+    config: Mapping[str, Any] | None = None,
+) -> MemoryEstimate | None:
     """Weights, and what one layer holds of a batch while it computes the next one's input.
 
+    Args:
+        width: of the longest row, in tokens.
+        words: tokens of the longest label word; 0 for a classifier.
+        config: content of the model's ``config.json``.
+
     Returns:
-        ``None`` where the configuration does not say how wide the layers are.
+        ``None`` where the layers are not of a kind that the arithmetic knows.
     """
-    hidden, inner = shapes.config.get("hidden_size"), shapes.config.get("intermediate_size")
-    if not isinstance(hidden, int) or not isinstance(inner, int):
+    body = Body.of(shapes, config or {})
+    if body is None:
         return None
-    precision = resolve_precision(scoring.precision, compute)
-    half = _FP32 if precision == "fp32" else 2
-    packed = [module.size for module in shapes.modules if module.name in scoring.quantised]
-    plain = shapes.total - sum(packed)
-    weights = plain * (_FP32 if scoring.wide else half) + scoring.added * _FP32 + sum(packed) // 2
-    unpacked = max(packed, default=0) * half
-    if scoring.wide and precision != "fp32":
+    precision = resolve_precision(chosen.precision, compute)
+    number, rows = bytes_of(precision), chosen.batch_size
+    packed = [matrix_size(module) for module in shapes.modules if module.name in weights.quantised]
+    stored = (shapes.total - sum(packed)) * (FP32 if weights.wide else number)
+    stored += weights.added * FP32 + sum(packed) // 2
+    quantisation = scale_bytes(sum(packed), double=True) + max(packed, default=0) * number
+    if weights.wide and precision != "fp32":
         # Autocast makes the matrix that it multiplies with anew at each pass.
-        unpacked = max(unpacked, hidden * inner * half)
-    tokens = scoring.rows * scoring.width
-    gated = any(module.name.endswith("gate_proj") for module in shapes.modules)
-    residual = 2 * hidden * _FP32
-    attention = tokens * (residual + 4 * hidden * half) + scoring.rows * scoring.width**2 * half
-    feed_forward = tokens * (residual + (3 if gated else 2) * inner * half)
-    logits = scoring.rows * scoring.answers * shapes.config.get("vocab_size", 0) * (_FP32 + half)
-    activations = max(attention, feed_forward, logits)
-    quantisation = scale_bytes(sum(packed), double=True) + unpacked
+        quantisation += body.hidden * body.inner * number
+    forward = Forward(body, rows, number, shapes.config["vocab_size"] if words else 0, precision, None)
+    if words:
+        cache, activations = forward.likelihood(Asked(width, word=words))
+    elif body.gated:
+        cache, activations = forward.likelihood(Asked(width + 1))
+    else:
+        cache, activations = 0, forward.encoder(width)
     return MemoryEstimate(
-        weights=weights,
+        weights=stored,
         gradients=0,
         optimiser=0,
         activations=activations,
+        cache=cache,
         quantisation=quantisation,
-        peak=weights + quantisation + activations,
-        rows=scoring.rows,
-        width=scoring.width,
+        peak=stored + cache + activations + quantisation,
+        rows=rows,
+        width=width,
     )

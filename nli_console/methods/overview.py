@@ -22,16 +22,50 @@ class Counted:
 
 
 @dataclass(frozen=True)
-class MethodRow:
-    """One method. ``start`` is counted of the preset to begin with, ``paper`` of the report's recipe."""
+class RecipeRow:
+    """Presets of one name: ``start`` is counted of the one to begin with, ``paper`` of the report's.
 
-    method: Method
+    ``report_accuracy`` is that of the report's preset, else of the method where it has no such preset.
+    """
+
+    name: str
     start: Counted | None
     paper: Counted | None
+    report_accuracy: float | None
 
     @property
     def counted(self) -> list[Counted]:
         return [each for each in (self.paper, self.start) if each is not None]
+
+    @property
+    def preset(self) -> str | None:
+        """What to begin with: ours, else the report's."""
+        return next((each.preset for each in (self.start, self.paper) if each is not None), None)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "preset": self.preset,
+            "report_accuracy": self.report_accuracy,
+            "trainable_parameters": _count_json(self.start),
+            "trainable_parameters_as_in_the_report": _count_json(self.paper),
+        }
+
+
+@dataclass(frozen=True)
+class MethodRow:
+    """One method and its recipes, at least one; the first is what a form begins with."""
+
+    method: Method
+    recipes: tuple[RecipeRow, ...]
+
+    @property
+    def start(self) -> Counted | None:
+        return next((each.start for each in self.recipes if each.start is not None), None)
+
+    @property
+    def paper(self) -> Counted | None:
+        return next((each.paper for each in self.recipes if each.paper is not None), None)
 
     def to_json(self) -> dict[str, Any]:
         method = self.method
@@ -48,37 +82,52 @@ class MethodRow:
             "preset": None if self.start is None else self.start.preset,
             "trainable_parameters": _count_json(self.start),
             "trainable_parameters_as_in_the_report": _count_json(self.paper),
+            "recipes": [each.to_json() for each in self.recipes],
         }
 
 
 def overview(cache_dir: Path) -> list[MethodRow]:
     """Every method, counted by arithmetic on the shipped architectures, or on what ``cache_dir`` has."""
     shipped = presets.available()
-    return [
-        MethodRow(
-            method,
-            start=_counted(method, "recommended", shipped, cache_dir),
-            paper=_counted(method, "paper", shipped, cache_dir),
+    return [MethodRow(method, _recipes(method, shipped, cache_dir)) for method in registry.methods().values()]
+
+
+def _recipes(method: Method, shipped: list[Preset], cache_dir: Path) -> tuple[RecipeRow, ...]:
+    ours, papers = (
+        {each.stem: each for each in shipped if (each.family, each.method) == (family, method.name)}
+        for family in ("recommended", "paper")
+    )
+    rows: list[RecipeRow] = []
+    for name in dict.fromkeys([*ours, *papers]) or (method.name,):
+        start, paper = ours.get(name), papers.get(name)
+        told = method.report_accuracy if not papers else None
+        if paper is not None:
+            told = method.report_accuracy if paper.report is None else paper.report.accuracy
+        rows.append(
+            RecipeRow(name, _counted(method, start, cache_dir), _counted(method, paper, cache_dir), told)
         )
-        for method in registry.methods().values()
-    ]
+    return tuple(rows)
 
 
 HEADER = ("METHOD", "MODEL", "TRAINABLE", "AS IN THE REPORT", "REPORT", "PUBLISHED", "START FROM")
 RIGHT = (2, 3, 4, 5)
 
 
-def cells(row: MethodRow) -> tuple[str, ...]:
-    """One line under :data:`HEADER`: TRAINABLE by the preset to begin with, then by the report's recipe."""
+def cells(row: MethodRow) -> list[tuple[str, ...]]:
+    """A line for each recipe under :data:`HEADER`; TRAINABLE is by the preset to begin with."""
+    return [_cells(row.method, each) for each in row.recipes]
+
+
+def _cells(method: Method, row: RecipeRow) -> tuple[str, ...]:
     start, paper = row.start, row.paper
     return (
-        row.method.name,
+        row.name,
         next((_short(each.model) for each in row.counted), UNKNOWN),
         format_count(None if start is None else start.trainable),
         format_count(None if paper is None else paper.trainable),
-        format_accuracy(row.method.report_accuracy),
-        format_accuracy(row.method.published_accuracy),
-        UNKNOWN if start is None else start.preset,
+        format_accuracy(row.report_accuracy),
+        format_accuracy(method.published_accuracy),
+        row.preset or UNKNOWN,
     )
 
 
@@ -90,17 +139,22 @@ def markdown(rows: list[MethodRow]) -> str:
     )  # fmt: skip
     lines = [_line(header), "|---|---|---|--:|--:|--:|--:|---|"]
     for row in rows:
-        name, model, start, paper, report, published, preset = cells(row)
         source = row.method.published_source
-        lines.append(
-            _line(
-                (
-                    f"`{name}`", row.method.summary, model, start, paper, report,
-                    f"{published} ({source})" if source else published,
-                    UNKNOWN if preset == UNKNOWN else f"`{preset}`",
+        for each, (_, model, start, paper, report, published, preset) in zip(
+            row.recipes, cells(row), strict=True
+        ):
+            first = each is row.recipes[0]
+            lines.append(
+                _line(
+                    (
+                        f"`{row.method.name}`",
+                        row.method.summary if first else "the same, by another preset",
+                        model, start, paper, report,
+                        f"{published} ({source})" if source else published,
+                        UNKNOWN if preset == UNKNOWN else f"`{preset}`",
+                    )
                 )
-            )
-        )  # fmt: skip
+            )  # fmt: skip
     return "\n".join(lines) + "\n"
 
 
@@ -116,9 +170,8 @@ def _short(model: str) -> str:
     return model.rpartition("/")[2]
 
 
-def _counted(method: Method, family: str, shipped: list[Preset], cache_dir: Path) -> Counted | None:
-    """Of the method's first preset of a family; ``None`` without one."""
-    preset = next((each for each in shipped if (each.family, each.method) == (family, method.name)), None)
+def _counted(method: Method, preset: Preset | None, cache_dir: Path) -> Counted | None:
+    """``None`` where there is no preset, or it leaves the model open."""
     if preset is None or preset.model is None:
         return None
     found = shapes.load(preset.model, cache_dir, method.task)

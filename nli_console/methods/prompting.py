@@ -1,6 +1,6 @@
 """What the methods share that train nothing: they ask a model as it is, and score what it says."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from nli_console.methods.base import Hyperparameters, hyperparameter
 
@@ -31,3 +31,7 @@ class ScoringHyperparameters(Hyperparameters):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = hyperparameter(
         "auto", "arithmetic of the forward pass; auto is bf16 where the hardware has it", group="hardware"
     )
+
+    def pace(self) -> dict[str, Any]:
+        """What the time of a row depends on, beside model, data and machine."""
+        return {"shots": self.shots}

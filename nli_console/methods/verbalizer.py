@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from nli_console.methods.base import Method, ModelLoader, ParameterCounts, hyperparameter
+from nli_console.methods.base import Method, ModelLoader, ParameterCounts, TrainingPlan, hyperparameter
 from nli_console.methods.prompting import ScoringHyperparameters
 
 if TYPE_CHECKING:
@@ -37,3 +37,6 @@ class Verbalizer(Method):
 
     def count(self, shapes: "ModelShapes", hyperparameters: VerbalizerHyperparameters) -> ParameterCounts:
         return ParameterCounts(trainable=0, total=shapes.total)
+
+    def plan(self, shapes: "ModelShapes", hyperparameters: VerbalizerHyperparameters) -> TrainingPlan:
+        return TrainingPlan(frozen_in_precision=True)

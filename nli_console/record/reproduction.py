@@ -101,7 +101,7 @@ def chosen(family: str, only: Iterable[str] = ()) -> list[Preset]:
     names = list(only)
     for name in names:
         if not any(_called(preset, name) for preset in every):
-            known = [preset.name.partition("/")[2] for preset in every]
+            known = [preset.stem for preset in every]
             raise ConsoleError(
                 f'--only "{name}": {family} has no such preset{did_you_mean(name, known)} '
                 f"({family}: {', '.join(known)})"
@@ -115,17 +115,18 @@ def recipe(preset: Preset, spec: RunSpec, seeds: Sequence[int], runs: Iterable[R
     A run counts only if it is what ``spec`` asks for: the same model, data and hyperparameters.
     """
     found: dict[int, list[RunSummary]] = {seed: [] for seed in seeds}
+    names = presets.names_of(preset)
     for run in runs:
-        if run.preset == preset.name and run.seed in found and _same(run, spec):
+        if run.preset in names and run.seed in found and _same(run, spec):
             found[run.seed].append(run)
     return Recipe(preset, spec, tuple(seeds), tuple(min(each, key=_rank) for each in found.values() if each))
 
 
 def figures(preset: Preset) -> ReportFigures | None:
-    """What the report says of a preset, or of the paper preset of the same name."""
+    """What the report says of a preset, or of the paper preset that it stands beside."""
     if preset.report is not None or preset.family == "paper":
         return preset.report
-    name = f"paper/{preset.name.partition('/')[2]}"
+    name = preset.beside or f"paper/{preset.stem}"
     return next((each.report for each in presets.available() if each.name == name), None)
 
 
@@ -140,7 +141,7 @@ def report_accuracy(preset: Preset) -> tuple[float, float | None, float | None] 
 
 
 def _called(preset: Preset, name: str) -> bool:
-    return name in (preset.method, preset.name, preset.name.partition("/")[2])
+    return name in (preset.method, preset.stem, *presets.names_of(preset))
 
 
 def _goes(run: RunSummary) -> bool:

@@ -31,8 +31,9 @@ _STARTS = 2
 class EngineQuestion:
     """What a form or a command wants to know. ``model`` is a folder or hub id, as a spec has it.
 
-    With a ``template`` the rows are prompts, padded with ``pad_token``; without one they are plain pairs.
-    ``trains`` says whether training rows are read, or the reported ones alone.
+    With a ``template`` the rows are prompts behind ``shots`` demonstrations, padded with ``pad_token``;
+    without one they are plain pairs. ``trains`` says whether training rows are read, or the reported ones
+    alone.
     """
 
     model: str
@@ -41,6 +42,7 @@ class EngineQuestion:
     task: Task = "classifier"
     template: PromptTemplate | None = None
     pad_token: str = AUTO
+    shots: int = 0
     trains: bool = True
 
 
@@ -221,6 +223,7 @@ class Engine:
                 "seed": question.seed,
                 "template": None if question.template is None else question.template.model_dump(mode="json"),
                 "pad_token": question.pad_token,
+                "shots": question.shots,
                 "trains": question.trains,
                 "cache_dir": str(self._cache_dir),
             },

@@ -37,19 +37,20 @@ from nli_console.methods.estimate import (
     checkpoint_bytes,
     optimiser_steps,
     peak_memory,
-    training_seconds,
+    run_seconds,
 )
 from nli_console.methods.evaluation import EvaluationHyperparameters
 from nli_console.methods.fields import require
-from nli_console.methods.inference import Scoring, scoring_memory
 from nli_console.methods.lora import ALL_LINEAR, matching
 from nli_console.methods.padding import AUTO
-from nli_console.methods.qlora import quantised_modules
+from nli_console.methods.prompting import ScoringHyperparameters
+from nli_console.methods.scoring_estimate import Asked, scoring_memory
 from nli_console.methods.shapes import ModelShapes
 from nli_console.record.compose import hyperparameters_of
 from nli_console.record.spec import Evaluated, RunSpec
 from nli_console.record.speed import Speed
 from nli_console.settings import LoadedSettings
+from nli_console.supervisor import evaluation
 from nli_console.supervisor.devices import allowed_gpus
 from nli_console.supervisor.engine import EngineQuestion
 from nli_console.supervisor.telemetry.readings import Gpu
@@ -79,13 +80,16 @@ class Recipe:
     model: str
     model_name: str
     ignored: Collection[str] = ()
+    template: PromptTemplate | None = None
     evaluates: Evaluated | None = None
 
 
 @dataclass(frozen=True)
 class Assessment:
-    """What is known about a recipe; ``None`` is unknown. ``seconds`` is an estimate from ``speed``, ``rows``
-    are those of each reported split."""
+    """What is known about a recipe; ``None`` is unknown. ``seconds`` is an estimate from ``speed``.
+
+    ``rows``: of each reported split, where a run only scores them.
+    """
 
     counts: ParameterCounts | None = None
     rows: Mapping[str, int] | None = None
@@ -95,6 +99,11 @@ class Assessment:
     seconds: float | None = None
     findings: tuple[Finding, ...] = ()
     machine: Machine = field(default_factory=Machine)
+
+    @property
+    def scored_rows(self) -> int | None:
+        """Of all reported splits together, where a run only scores them."""
+        return None if self.rows is None else sum(self.rows.values())
 
     @property
     def blocking(self) -> list[Finding]:
@@ -125,19 +134,14 @@ def look_at_machine(gpus: Iterable[Gpu] | None, runs_dir: Path) -> Machine:
 def recipe_of(spec: RunSpec) -> Recipe:
     """What the checks judge of a spec."""
     return Recipe(
-        registry.get(spec.method) if spec.evaluates is None else _maker(spec.evaluates),
+        registry.get(spec.method) if spec.evaluates is None else evaluation.maker(spec.evaluates),
         require(hyperparameters_of(spec), spec.hyperparameters),
         spec.model,
         spec.model_name,
         frozenset(spec.ignored_checks),
+        spec.template,
         spec.evaluates,
     )
-
-
-def _maker(evaluated: Evaluated) -> Method:
-    """The method that made the weights, or one whose weights are put together alike."""
-    alike = "qlora_sft" if evaluated.task == "causal" else "lora" if evaluated.kind == "adapter" else "full"
-    return registry.get(evaluated.method or alike)
 
 
 def settled(spec: RunSpec) -> RunSpec:
@@ -162,13 +166,14 @@ def settle(recipe: Recipe, known: ModelShapes | None) -> Hyperparameters:
     return recipe.hyperparameters.model_copy(update={"target_modules": kept})
 
 
-def engine_question(
-    recipe: Recipe, data: DataSpec | None, seed: int, template: PromptTemplate | None
-) -> EngineQuestion:
+def engine_question(recipe: Recipe, data: DataSpec | None, seed: int) -> EngineQuestion:
     """What the engine is to find out about a recipe."""
-    pad_token = getattr(recipe.hyperparameters, "pad_token", AUTO)
+    chosen = recipe.hyperparameters
+    pad_token, shots = getattr(chosen, "pad_token", AUTO), getattr(chosen, "shots", 0)
     trains = recipe.evaluates is None
-    return EngineQuestion(recipe.model, data, seed, recipe.method.task, template, pad_token, trains)
+    return EngineQuestion(
+        recipe.model, data, seed, recipe.method.task, recipe.template, pad_token, shots, trains
+    )
 
 
 def assess(
@@ -195,18 +200,18 @@ def assess(
     if evaluated is None:
         counts, plan, refusal = _count(method, known, hyperparameters)
     else:
-        counts, plan, refusal = _count_evaluated(method, known, evaluated), None, None
+        counts, plan, refusal = evaluation.counts(method, known, evaluated), None, None
     if prompts is not None and evaluated is not None:
         prompts = replace(prompts, training_hash=evaluated.prompt)
-    elif prompts is not None and method.trains:
-        # What is trained on is what is scored: one renderer makes both.
-        prompts = replace(prompts, training_hash=prompts.evaluation_hash)
+    elif prompts is not None:
+        prompts = _as_asked(prompts, method, asked)
     trained = asked if isinstance(asked, TrainingHyperparameters) else None
     keep = settings.values.checkpoints.keep
     context = CheckContext(
         method=method,
         hyperparameters=asked,
         labels=LABELS,
+        template_format=None if recipe.template is None else recipe.template.format,
         shapes=known,
         plan=plan,
         model=_model_facts(config, known, recipe.model_name),
@@ -221,20 +226,32 @@ def assess(
         checkpoints=0 if trained is None else keep + 1 + trained.select_best,
     )
     if isinstance(asked, EvaluationHyperparameters):
-        memory = _scoring_memory(context, asked, evaluated, counts, machine)
+        memory = None
+        if evaluated is not None and counts is not None and machine.compute is not None:
+            memory = evaluation.memory(context, asked, evaluated, counts.total, machine.compute, config)
     else:
         memory = _memory(context, hyperparameters, machine, config, data)
     findings = tuple(run_checks(_with_memory(context, memory), recipe.ignored))
     if refusal is not None and not any(finding.blocks for finding in findings):
         raise refusal
-    steps = seconds = None
+    steps = samples = rows = None
     if trained is not None and data is not None and data.train_rows is not None:
         steps = optimiser_steps(data.train_rows, trained)
-    if trained is not None and steps is not None and speed is not None:
         samples = steps * trained.batch_size * trained.gradient_accumulation_steps
-        seconds = training_seconds(samples, speed.samples_per_second, speed.evaluation_seconds)
-    rows = None if data is None else data.evaluation
+    elif trained is None and data is not None and data.evaluation is not None:
+        rows = data.evaluation
+        samples = sum(rows.values())
+    seconds = None
+    if samples is not None and speed is not None:
+        seconds = run_seconds(samples, speed.samples_per_second, speed.other_seconds)
     return Assessment(counts, rows, steps, memory, speed, seconds, findings, machine)
+
+
+def pace_of(hyperparameters: Hyperparameters) -> dict[str, Any]:
+    """Hyperparameters that runs must share for one to tell how long the other takes."""
+    if isinstance(hyperparameters, ScoringHyperparameters | EvaluationHyperparameters):
+        return hyperparameters.pace()
+    return {}
 
 
 def refuse(assessment: Assessment) -> None:
@@ -264,42 +281,17 @@ def _count(
         return None, None, error
 
 
-def _count_evaluated(
-    method: Method, known: ModelShapes | None, evaluated: Evaluated
-) -> ParameterCounts | None:
-    """Nothing is trained; of a run's adapter its parameters are counted too."""
-    if known is None:
-        return None
-    if evaluated.method is None:
-        return ParameterCounts(trainable=0, total=known.total)
-    own = require(method.Hyperparameters, evaluated.hyperparameters)
-    return ParameterCounts(trainable=0, total=method.count(known, own).total)
-
-
-def _scoring_memory(
-    context: CheckContext,
-    chosen: EvaluationHyperparameters,
-    evaluated: Evaluated | None,
-    counts: ParameterCounts | None,
-    machine: Machine,
-) -> MemoryEstimate | None:
-    width, known = context.longest_input, context.shapes
-    if known is None or machine.compute is None or width is None or counts is None:
-        return None
-    if context.data is not None and context.data.longest is not None:
-        width = min(width, context.data.longest)
-    packed = chosen.quantisation != "none"
-    words = evaluated is not None and evaluated.task == "causal"
-    scoring = Scoring(
-        chosen.batch_size,
-        width,
-        chosen.precision,
-        wide=not packed and context.method.family == "encoder",
-        quantised=quantised_modules(known) if packed else (),
-        added=counts.total - known.total,
-        answers=int(words),
+def _as_asked(prompts: PromptFacts, method: Method, hyperparameters: Hyperparameters) -> PromptFacts:
+    """The facts of rendered prompts, with what the recipe says of how they are used."""
+    if method.trains:
+        # What is trained on is what is scored: one renderer makes both.
+        return replace(prompts, training_hash=prompts.evaluation_hash)
+    generates = getattr(hyperparameters, "scorer", "") == "generation"
+    return replace(
+        prompts,
+        max_new_tokens=getattr(hyperparameters, "max_new_tokens", None) if generates else None,
+        first_token_only=method.task == "masked",
     )
-    return scoring_memory(known, scoring, machine.compute)
 
 
 def _memory(
@@ -309,16 +301,42 @@ def _memory(
     config: dict[str, Any],
     data: DataFacts | None,
 ) -> MemoryEstimate | None:
-    """At the width of the longest pair where it is known, else at the maximum length."""
+    """At the width of the longest pair where it is known, else, for training, at the maximum length."""
     width = context.longest_input
     if context.shapes is None or context.plan is None or machine.compute is None or width is None:
         return None
-    if not isinstance(hyperparameters, TrainingHyperparameters):
-        return None
     if data is not None and data.longest is not None:
         width = min(width, data.longest)
+    if isinstance(hyperparameters, ScoringHyperparameters):
+        if data is None or data.longest is None:
+            # Their maximum is a bound far above what prompts have, and would warn of memory that none takes.
+            return None
+        return scoring_memory(
+            context.shapes,
+            context.plan,
+            hyperparameters,
+            _asked(context, width),
+            compute=machine.compute,
+            masked=context.method.task == "masked",
+            config=config,
+        )
+    if not isinstance(hyperparameters, TrainingHyperparameters):
+        return None
     return peak_memory(
         context.shapes, context.plan, hyperparameters, width, compute=machine.compute, config=config
+    )
+
+
+def _asked(context: CheckContext, width: int) -> Asked:
+    """The prompts of a batch; until some were rendered nothing is known to be shared."""
+    prompts = context.prompts
+    words = [] if prompts is None or prompts.label_tokens is None else prompts.label_tokens.values()
+    generated = context.value("max_new_tokens") if context.generates else 0
+    return Asked(
+        width + generated,
+        shared=0 if prompts is None else prompts.shared_tokens or 0,
+        word=max(map(len, words), default=1),
+        generated=generated,
     )
 
 

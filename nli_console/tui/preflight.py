@@ -16,6 +16,7 @@ from nli_console.errors import ConsoleError
 from nli_console.methods import estimate, registry, shapes
 from nli_console.methods.base import Hyperparameters, TrainingHyperparameters
 from nli_console.methods.checks import DataFacts, Finding, PromptFacts
+from nli_console.methods.estimate import MemoryEstimate
 from nli_console.methods.shapes import Task
 from nli_console.record.compose import template_of
 from nli_console.record.speed import measured_speed
@@ -24,7 +25,7 @@ from nli_console.record.summary import RunSummary
 from nli_console.settings import LoadedSettings
 from nli_console.supervisor.engine import Engine, EngineAnswer, EngineQuestion
 from nli_console.supervisor.launch import Survival, survival
-from nli_console.supervisor.preflight import Machine, Recipe, assess, engine_question
+from nli_console.supervisor.preflight import Machine, Recipe, assess, engine_question, pace_of
 from nli_console.text import clean_line
 from nli_console.tui.background import Latest
 from nli_console.tui.form import Form
@@ -67,7 +68,8 @@ class Question:
 class Answer:
     """What is known about ``question``; ``None`` is unknown, ``counting`` means parameters follow.
 
-    ``memory`` is the estimated peak in bytes, ``seconds`` the estimated time; ``notes`` tell of ``findings``.
+    ``memory`` is the estimated peak, ``seconds`` the estimated time; ``notes`` tell of ``findings``.
+    ``scores`` says that nothing is trained; ``scored_rows`` are then asked about.
     """
 
     question: Question | None = None
@@ -76,7 +78,9 @@ class Answer:
     counting: bool = False
     train_rows: int | None = None
     steps: int | None = None
-    memory: int | None = None
+    memory: MemoryEstimate | None = None
+    scores: bool = False
+    scored_rows: int | None = None
     seconds: float | None = None
     findings: tuple[Finding, ...] = ()
     notes: tuple[Note, ...] = ()
@@ -155,7 +159,7 @@ class Preflight:
             words = told.notes if spec.format != "hub" else ()
             notes += [Note("warning", text) for text in (*words, *([told.problem] if told.problem else ()))]
         prompts = None if told is None else told.prompts
-        answer = self._with_checks(answer, question, model, facts, prompts, notes)
+        answer = self._with_checks(answer, question, wanted, facts, prompts, notes)
         return self._with_rows(answer, question, facts, notes), wanted
 
     def _wanted(
@@ -169,8 +173,8 @@ class Preflight:
             template = template_of(hyperparameters.model_dump())
         except ConsoleError as error:
             notes.append(Note("error", str(error), "template"))
-        recipe = Recipe(method, hyperparameters, model, question.model)
-        return engine_question(recipe, spec, question.seed, template)
+        recipe = Recipe(method, hyperparameters, model, question.model, template=template)
+        return engine_question(recipe, spec, question.seed)
 
     def _with_rows(
         self, answer: Answer, question: Question, facts: DataFacts | None, notes: list[Note]
@@ -205,7 +209,7 @@ class Preflight:
         self,
         answer: Answer,
         question: Question,
-        model: str,
+        wanted: EngineQuestion,
         facts: DataFacts | None,
         prompts: PromptFacts | None,
         notes: list[Note],
@@ -213,7 +217,10 @@ class Preflight:
         if question.hyperparameters is None:
             return answer
         method = registry.get(question.method)
-        recipe = Recipe(method, question.hyperparameters, model, clean_line(question.model), question.ignored)
+        name, ignored = clean_line(question.model), question.ignored
+        recipe = Recipe(
+            method, question.hyperparameters, wanted.model, name, ignored, template=wanted.template
+        )
         machine = self._machine()
         speed = measured_speed(
             self._history(),
@@ -221,6 +228,7 @@ class Preflight:
             model=question.model,
             data=question.data,
             device=machine.device,
+            pace=pace_of(question.hyperparameters),
         )
         try:
             found = assess(recipe, self._settings, machine, data=facts, prompts=prompts, speed=speed)
@@ -232,7 +240,9 @@ class Preflight:
             answer,
             trainable=None if found.counts is None else found.counts.trainable,
             total=None if found.counts is None else found.counts.total,
-            memory=None if found.memory is None else found.memory.peak,
+            memory=found.memory,
+            scores=not method.trains,
+            scored_rows=found.scored_rows,
             seconds=found.seconds,
             findings=found.findings,
         )

@@ -15,14 +15,14 @@ from nli_console.data.inventory import (
     take_inventory,
 )
 from nli_console.data.sample import sampled_rows
-from nli_console.data.spec import DataSpec
+from nli_console.data.spec import DataSpec, Example
 from nli_console.errors import ConsoleError
 from nli_console.methods import shapes
 from nli_console.text import clean_line
 
 Count = Callable[[list[Pair]], list[int]]
 
-_Lengths = tuple[list[int], list[int], dict[str, Any] | None]
+_Lengths = tuple[list[int] | None, list[int] | None, dict[str, Any] | None]
 """Tokens of the sampled and of the longest rows, and facts of the prompts where there are any."""
 
 _KEPT = 4
@@ -37,6 +37,7 @@ class Facts:
         self._chosen: dict[Any, frozenset[int] | None] = {}
         self._tokenizers: dict[Any, Any] = {}
         self._lengths: dict[Any, _Lengths] = {}
+        self._probes: dict[Any, Any] = {}
         self._shapeless: set[str] = set()
 
     def answer(self, question: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -79,12 +80,13 @@ class Facts:
         found = self._row_lengths(question, inventory, key, known)
         if found is not None:
             sampled, longest, known["prompts"] = found
-            kept = [
-                length
-                for (number, _), length in zip(inventory.longest, longest, strict=True)
-                if chosen is None or not trains or number in chosen
-            ]
-            known["data"] |= {"lengths": sampled, "longest": max([*kept, *sampled], default=None)}
+            if sampled is not None and longest is not None:
+                kept = [
+                    length
+                    for (number, _), length in zip(inventory.longest, longest, strict=True)
+                    if chosen is None or not trains or number in chosen
+                ]
+                known["data"] |= {"lengths": sampled, "longest": max([*kept, *sampled], default=None)}
             yield known
 
     def _row_lengths(
@@ -100,8 +102,10 @@ class Facts:
             for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
             if (folder / name).is_file()
         )
+        shots = question.get("shots", 0)
         asked = () if template is None else (json.dumps(template), question["pad_token"], question["task"])
-        whole = (*key, str(folder), files, asked)
+        rows = (*key, str(folder), files, asked)
+        whole = (*rows, shots, question["seed"] if shots else None)
         if whole in self._lengths:
             return self._lengths[whole]
         longest = [pair for _, pair in inventory.longest]
@@ -110,15 +114,30 @@ class Facts:
                 count = self._tokenizer(folder, files, model)
                 result = (count(inventory.sampled), count(longest), None)
             else:
-                from nli_console.worker.prompt_facts import PromptProbe
-
-                probe = PromptProbe(folder, Path(model).name, template, question["pad_token"])
-                facts = probe.facts(inventory.sampled, question["task"])
-                result = (probe.lengths(inventory.sampled), probe.lengths(longest), facts)
+                result = self._prompts(question, inventory, rows, folder, longest)
         except ConsoleError as error:
             known["notes"].append(clean_line(error, limit=300))
             return None
         return _keep(self._lengths, whole, result)
+
+    def _prompts(
+        self, question: dict[str, Any], inventory: Inventory, rows: Any, folder: Path, longest: list[Pair]
+    ) -> "_Lengths":
+        """Of the rows as prompts; another number of demonstrations does not render all of them anew."""
+        from nli_console.worker.prompt_facts import PromptProbe
+
+        if rows not in self._probes:
+            name, template = Path(question["model"]).name, question["template"]
+            probe = PromptProbe(folder, name, template, question["pad_token"])
+            _keep(self._probes, rows, (probe, probe.lengths(inventory.sampled), probe.lengths(longest)))
+        probe, *alone = self._probes[rows]
+        shots: list[Example] = []
+        # Too few rows for them is what a check says, by the counts of all rows.
+        with contextlib.suppress(ConsoleError):
+            shots = inventory.demonstrations(question.get("shots", 0), question["seed"])
+        added = probe.shot_tokens(shots)
+        sampled, ends = (None if each is None else [length + added for length in each] for each in alone)
+        return sampled, ends, probe.facts(inventory.sampled, question["task"], shots)
 
     def _tokenizer(self, folder: Path, files: Any, model: str) -> "Count":
         key = (folder, files)

@@ -1,7 +1,6 @@
 """Scores of every row of a split, what they are worth, and every prediction, in dataset order."""
 
 import math
-import random
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +56,7 @@ def score(
     batch_size: int,
     progress: Progress,
 ) -> Scores:
-    """Score every row, rows of like length together, and put the results back in dataset order.
+    """Score every row, longest rows first for little padding, and put the results back in dataset order.
 
     Draws no random numbers, so training goes on after it as if it had not been there.
     """
@@ -81,22 +80,24 @@ class LogitScorer:
     device: Device
     batch_size: int
 
-    def batches(self, done: Container[int] = ()) -> Iterator[tuple[list[int], numpy.ndarray]]:
+    def plan(self) -> list[list[int]]:
+        """Row numbers in batches of like length, the longest first: what does not fit fails at once."""
+        order = numpy.argsort(-self.split.lengths, kind="stable").tolist()
+        return [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
+
+    def batches(
+        self, done: Container[int] = (), plan: list[list[int]] | None = None
+    ) -> Iterator[tuple[list[int], numpy.ndarray]]:
         """Yield row numbers and their logits in our order, float32, shape ``(rows, 3)``, batch by batch.
 
-        Which rows make a batch does not depend on ``done``, so that a resumed run gives the same numbers; a
-        batch whose rows are all ``done`` is left out. The batch of the longest rows is the first, so that
-        memory that does not suffice shows at once; the others come in no order of length, so that what is
-        right so far tells of the whole.
+        Batches are those of ``plan``, or of :meth:`plan`. Which rows make a batch does not depend on
+        ``done``, so that a resumed run gives the same numbers; a batch whose rows are all ``done`` is left
+        out.
         """
-        order = numpy.argsort(-self.split.lengths, kind="stable")
-        first, *others = range(0, len(order), self.batch_size) or [0]
-        random.Random(0).shuffle(others)
         training = self.model.training
         self.model.eval()
         try:
-            for start in (first, *others):
-                rows = order[start : start + self.batch_size].tolist()
+            for rows in self.plan() if plan is None else plan:
                 if all(row in done for row in rows):
                     continue
                 with torch.inference_mode(), self.device.autocast():

@@ -10,6 +10,8 @@ import numpy
 from transformers import set_seed
 from transformers.utils import logging as transformers_logging
 
+from nli_console.data.prompts import AnswerReader
+from nli_console.data.spec import LABELS
 from nli_console.errors import ConsoleError
 from nli_console.methods.evaluation import EvaluationHyperparameters
 from nli_console.record.spec import Evaluated, RunSpec
@@ -17,7 +19,7 @@ from nli_console.worker import prompt_record
 from nli_console.worker.attempt import Attempt
 from nli_console.worker.device import Device, MemoryMeter, choose_device
 from nli_console.worker.evaluate import LogitScorer, scores_of
-from nli_console.worker.likelihood import LabelScorer
+from nli_console.worker.likelihood import LabelScorer, batches_by_length
 from nli_console.worker.models import (
     LabelOrder,
     count_parameters,
@@ -29,7 +31,8 @@ from nli_console.worker.prompted import Prompted
 from nli_console.worker.reading import read_rows
 from nli_console.worker.report import report
 from nli_console.worker.scorer import Rows
-from nli_console.worker.split_scores import Batches, score_split
+from nli_console.worker.so_far import SoFar
+from nli_console.worker.split_scores import Batches, by_chance, score_split
 from nli_console.worker.tokenising import make_tokeniser, tokenise
 from nli_console.worker.weights import Weights
 
@@ -107,8 +110,7 @@ class EvaluationJob:
         )
         try:
             for name, rows in splits.items():
-                batches = self._batches(model, rows, labels, pad, device)
-                self._score(name, rows, batches, self._key(rows, weights, labels))
+                self._score(name, rows, model, labels, pad, device, self._key(rows, weights, labels))
         finally:
             figures.peak_memory_bytes = memory.peak_bytes()
 
@@ -124,21 +126,30 @@ class EvaluationJob:
             )
         return min(wanted, positions - virtual)
 
-    def _batches(self, model: Any, rows: Rows, labels: LabelOrder, pad: int, device: Device) -> Batches:
-        size = self._hyperparameters.batch_size
+    def _batches(
+        self, model: Any, rows: Rows, labels: LabelOrder, pad: int, device: Device
+    ) -> tuple[Batches, list[list[int]]]:
+        """What scores, and the batches: those of a run's own evaluation, but by chance behind the first."""
+        size, seed = self._hyperparameters.batch_size, self._spec.seed
         if self._evaluated.task == "causal":
             assert isinstance(rows.tokens, Prompted)
             prompts, words = rows.tokens.prompts(), LabelScorer(model, device, pad, size)
-            return lambda done: words.batches(prompts, done)
-        return LogitScorer(
-            model, rows.tokens, rows.batcher(labels, pad, device), labels, device, size
-        ).batches
+            plan = by_chance(batches_by_length(prompts, size), seed)
+            return lambda done: words.batches(prompts, done, plan), plan
+        batcher = rows.batcher(labels, pad, device)
+        logits = LogitScorer(model, rows.tokens, batcher, labels, device, size)
+        plan = by_chance(logits.plan(), seed)
+        return lambda done: logits.batches(done, plan), plan
 
-    def _score(self, name: str, rows: Rows, batches: Batches, key: str) -> None:
+    def _score(
+        self, name: str, rows: Rows, model: Any, labels: LabelOrder, pad: int, device: Device, key: str
+    ) -> None:
         """Score what is not in the journal yet, and report the split."""
         started = time.perf_counter()
-        gold = [row.label for row in rows.examples]
-        values = score_split(self._attempt, name, gold, key, batches)
+        gold = numpy.array([row.label for row in rows.examples], dtype=numpy.int64)
+        batches, plan = self._batches(model, rows, labels, pad, device)
+        so_far = SoFar(gold, AnswerReader(LABELS), plan[0], "none", None)
+        values = score_split(self._attempt, name, so_far, key, batches)
         scores = scores_of(numpy.array(values, dtype=numpy.float32), rows.examples)
         report(self._attempt, name, rows.examples, scores, seconds=time.perf_counter() - started)
 

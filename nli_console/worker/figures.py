@@ -10,8 +10,9 @@ from nli_console.record.state import Reason
 class Figures:
     """What was measured in this attempt; ``None`` is what was not (yet).
 
-    Seconds, ``train_samples`` and ``peak_memory_bytes`` are of this attempt alone; ``step``, ``epoch`` and
-    ``best_step`` of the run. Accuracies are ``{value, low, high, n, correct}``.
+    Seconds, ``train_samples``, ``scored_rows`` (where nothing is trained) and ``peak_memory_bytes`` are of
+    this attempt alone; ``step``, ``epoch`` and ``best_step`` of the run. Accuracies are
+    ``{value, low, high, n, correct}``.
     """
 
     step: int = 0
@@ -27,6 +28,7 @@ class Figures:
     train_seconds: float = 0.0
     eval_seconds: float = 0.0
     train_samples: int = 0
+    scored_rows: int = 0
     product: str | None = None
 
     def final(
@@ -50,6 +52,7 @@ class Figures:
             "feature_seconds": self.feature_seconds,
             "train_seconds": self.train_seconds,
             "eval_seconds": self.eval_seconds,
+            "scored_rows": self.scored_rows or None,
             "seconds": seconds,
             "train_samples_per_second": self.train_samples / self.train_seconds
             if self.train_seconds

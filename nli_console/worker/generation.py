@@ -9,7 +9,7 @@ from transformers import GenerationConfig, PreTrainedTokenizerBase
 
 from nli_console.data.prompts import Prompts
 from nli_console.worker.device import Device
-from nli_console.worker.likelihood import batches_by_length
+from nli_console.worker.likelihood import Plan, batches_by_length
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,13 @@ class Generator:
         # Models ship sampling settings of their own, which would fill what is left open here.
         model.generation_config = self._config
 
-    def batches(self, prompts: Prompts, done: Container[int] = ()) -> Iterator[tuple[list[int], list[str]]]:
-        """Yield row numbers and what was written for them, longest rows first; batches all ``done`` are
-        left out, and which rows make a batch does not depend on ``done``."""
+    def batches(
+        self, prompts: Prompts, done: Container[int] = (), plan: Plan | None = None
+    ) -> Iterator[tuple[list[int], list[str]]]:
+        """As :meth:`LabelScorer.batches`: row numbers and what was written for them."""
         self._model.eval()
-        for number, rows in enumerate(batches_by_length(prompts, self._batch_size)):
+        plan = batches_by_length(prompts, self._batch_size) if plan is None else plan
+        for number, rows in enumerate(plan):
             if all(row in done for row in rows):
                 continue
             torch.manual_seed(self._seed * 1_000_003 + number)

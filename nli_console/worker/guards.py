@@ -137,19 +137,8 @@ class Guards:
             return
         part = split if final else SELECTION
         rows = sum(gold)
-        top = max(range(len(LABELS)), key=lambda index: predicted[index])
-        share = predicted[top] / max(rows, 1)
-        border = LESS_ONE_SIDED if self.is_active("one_class", part) else ONE_SIDED
         name = "the held-out rows" if split == SELECTION else split
-        self.judge(
-            rows >= FEWEST_ROWS and share > border and gold[top] <= ONE_SIDED * rows,
-            "one_class",
-            step,
-            f"{100 * share:.0f} % of the predictions on {name} are {LABELS[top]} "
-            f"({100 * gold[top] / max(rows, 1):.0f} % of the labels are)",
-            part=part,
-            stop=not final,
-        )
+        self.said(predicted, gold, step, name, part=part, stop=not final)
         self.judge(
             rows >= FEWEST_ROWS and same_logits(logit_range, largest_logit, self.precision),
             "constant_logits",
@@ -158,6 +147,31 @@ class Guards:
             f"at most; {_LOOK_AT_POOLING}",
             part=part,
             stop=not final,
+        )
+
+    def said(
+        self,
+        predicted: Sequence[int],
+        gold: Sequence[int],
+        step: int = 0,
+        name: str = "",
+        *,
+        part: str,
+        stop: bool = True,
+    ) -> None:
+        """Judge whether the predictions are all but one label, by how many rows are said to be each."""
+        rows = sum(gold)
+        top = max(range(len(LABELS)), key=lambda index: predicted[index])
+        share = predicted[top] / max(rows, 1)
+        border = LESS_ONE_SIDED if self.is_active("one_class", part) else ONE_SIDED
+        self.judge(
+            rows >= FEWEST_ROWS and share > border and gold[top] <= ONE_SIDED * rows,
+            "one_class",
+            step,
+            f"{100 * share:.0f} % of the predictions on {name or part} are {LABELS[top]} "
+            f"({100 * gold[top] / max(rows, 1):.0f} % of the labels are)",
+            part=part,
+            stop=stop,
         )
 
     def reported(

@@ -18,12 +18,16 @@ from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from nli_console.data.prompts import Prompts
 from nli_console.data.spec import LABELS
+from nli_console.methods.scoring_estimate import LEAST_SHARED
 from nli_console.worker.device import Device
 
-LEAST_SHARED = 16
-"""Common leading tokens from which on it pays to keep their keys and values."""
-
 _REPEATED = (DynamicLayer, DynamicSlidingWindowLayer)
+
+BLOCK_BATCHES = 16
+"""Batches of chance rows that are sorted by length together: enough for little padding."""
+
+Plan = list[list[int]]
+"""Row numbers, batch by batch."""
 
 Progress = Callable[[int, int], None]
 """Called with rows done and rows in all after each batch; may raise to leave."""
@@ -60,18 +64,17 @@ class LabelScorer:
         return scores
 
     def batches(
-        self, prompts: Prompts, done: Container[int] = ()
+        self, prompts: Prompts, done: Container[int] = (), plan: Plan | None = None
     ) -> Iterator[tuple[list[int], numpy.ndarray]]:
-        """Yield row numbers and their scores, shape ``(rows, 3)``, batch by batch, longest rows first.
+        """Yield row numbers and their scores, shape ``(rows, 3)``, batch by batch.
 
-        Which rows make a batch does not depend on ``done``, so that a resumed run gives the same numbers; a
-        batch whose rows are all ``done`` is left out.
+        Batches are those of ``plan``, or the longest rows first. Which rows make a batch does not depend on
+        ``done``, so that a resumed run gives the same numbers; a batch whose rows are all ``done`` is left
+        out.
         """
-        wanted = [
-            rows
-            for rows in batches_by_length(prompts, self._batch_size)
-            if not all(row in done for row in rows)
-        ]
+        if plan is None:
+            plan = batches_by_length(prompts, self._batch_size)
+        wanted = [rows for rows in plan if not all(row in done for row in rows)]
         if not wanted:
             return
         training = self._model.training
@@ -225,11 +228,32 @@ class _Shared:
         return cache
 
 
-def batches_by_length(prompts: Prompts, batch_size: int) -> list[list[int]]:
+def batches_by_length(prompts: Prompts, batch_size: int) -> Plan:
     """Row numbers in batches of similar length, the longest first: what does not fit fails at once."""
-    lengths = numpy.fromiter((len(row) for row in prompts.input_ids), dtype=numpy.int64, count=len(prompts))
-    order = numpy.argsort(-lengths, kind="stable").tolist()
+    order = numpy.argsort(-_lengths(prompts), kind="stable").tolist()
     return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+
+
+def batches_at_random(prompts: Prompts, batch_size: int, seed: int) -> Plan:
+    """The longest rows as the first batch, then all others by chance, in batches of similar length.
+
+    What does not fit fails at once, and the batches after the first are at any moment a fair sample of their
+    rows: these are drawn in blocks of :data:`BLOCK_BATCHES` batches, and the batches of a block shuffled.
+    """
+    lengths = _lengths(prompts)
+    chance = numpy.random.default_rng(seed)
+    order = numpy.argsort(-lengths, kind="stable")
+    plan, rest = [order[:batch_size].tolist()], chance.permutation(order[batch_size:])
+    for start in range(0, len(rest), BLOCK_BATCHES * batch_size):
+        block = rest[start : start + BLOCK_BATCHES * batch_size]
+        block = block[numpy.argsort(-lengths[block], kind="stable")]
+        places = chance.permutation(range(0, len(block), batch_size))
+        plan += [block[place : place + batch_size].tolist() for place in places]
+    return plan
+
+
+def _lengths(prompts: Prompts) -> numpy.ndarray:
+    return numpy.fromiter((len(row) for row in prompts.input_ids), dtype=numpy.int64, count=len(prompts))
 
 
 def padded(

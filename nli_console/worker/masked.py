@@ -9,7 +9,7 @@ import torch
 from nli_console.data.prompts import Prompts
 from nli_console.data.spec import LABELS
 from nli_console.worker.device import Device
-from nli_console.worker.likelihood import batches_by_length, padded
+from nli_console.worker.likelihood import Plan, batches_by_length, padded
 
 
 class MaskedScorer:
@@ -32,12 +32,12 @@ class MaskedScorer:
         self._batch_size = batch_size
 
     def batches(
-        self, prompts: Prompts, done: Container[int] = ()
+        self, prompts: Prompts, done: Container[int] = (), plan: Plan | None = None
     ) -> Iterator[tuple[list[int], numpy.ndarray]]:
         """As :meth:`LabelScorer.batches`: row numbers and the logarithms of the words' probabilities."""
         self._model.eval()
         widest = max(map(len, prompts.input_ids), default=0)
-        for rows in batches_by_length(prompts, self._batch_size):
+        for rows in batches_by_length(prompts, self._batch_size) if plan is None else plan:
             if all(row in done for row in rows):
                 continue
             ids, mask = padded([prompts.input_ids[row] for row in rows], self._pad, self._device, widest)

@@ -83,6 +83,10 @@ class Recorder:
         if self.on_evaluation is not None:
             self.on_evaluation(fields)
 
+    def score(self, **fields: Any) -> None:
+        """Record how a split that is being scored stands: rows done, and the accuracy so far."""
+        self._writer.write("score", fields)
+
     def guard(self, id: str, severity: str, message: str, step: int, active: bool) -> None:
         """Record that something needs attention, or (``active`` false) is over or was only worth a note.
 

@@ -33,7 +33,7 @@ from nli_console.worker.calibration import CONTENT_FREE, calibrated, normalised
 from nli_console.worker.device import Device, MemoryMeter, choose_device
 from nli_console.worker.evaluate import Scores
 from nli_console.worker.generation import Generator, Sampling
-from nli_console.worker.likelihood import LabelScorer
+from nli_console.worker.likelihood import LabelScorer, Plan, batches_at_random
 from nli_console.worker.masked import MaskedScorer
 from nli_console.worker.metrics import NO_ANSWER, share
 from nli_console.worker.models import (
@@ -46,6 +46,7 @@ from nli_console.worker.models import (
 from nli_console.worker.prompted import Prompted, PromptTokeniser
 from nli_console.worker.reading import read_rows
 from nli_console.worker.report import report
+from nli_console.worker.so_far import SoFar
 from nli_console.worker.split_scores import score_split
 
 _GIB = 1024**3
@@ -54,7 +55,9 @@ _GIB = 1024**3
 class _Batches(Protocol):
     """Scores prompts batch by batch, the same batches whatever is done."""
 
-    def batches(self, prompts: Prompts, done: Container[int] = ()) -> Iterator[tuple[list[int], Any]]: ...
+    def batches(
+        self, prompts: Prompts, done: Container[int] = (), plan: Plan | None = None
+    ) -> Iterator[tuple[list[int], Any]]: ...
 
 
 class ScoringJob:
@@ -200,6 +203,7 @@ class ScoringJob:
             digests=prepared.digests,
             template_digest=self._template.digest,
             prompt_digests={name: rows.digest for name, rows in splits.items()},
+            rows={name: len(rows) for name, rows in splits.items()},
             demonstrations=[{"id": shot.id, "label": LABELS[shot.label]} for shot in shots],
         )
 
@@ -233,17 +237,24 @@ class ScoringJob:
         """Score what is not in the journal yet, and report the split."""
         started = time.perf_counter()
         prompts = rows.prompts()
-        reader = AnswerReader(self._template.words)
         gold = numpy.array([row.label for row in examples], dtype=numpy.int64)
+        plan = batches_at_random(prompts, self._hyperparameters.batch_size, self._spec.seed)
+        so_far = SoFar(
+            gold,
+            AnswerReader(self._template.words),
+            plan[0],
+            self._hyperparameters.calibration,
+            reference,
+        )
         values = score_split(
             self._attempt,
             name,
-            gold.tolist(),
+            so_far,
             self._key(prompts),
-            lambda done: scorer.batches(prompts, done),
-            reader,
+            lambda done: scorer.batches(prompts, done, plan),
+            written=self._new_tokens is not None,
         )
-        self._report(name, examples, gold, values, reader, reference, time.perf_counter() - started)
+        self._report(name, examples, gold, values, so_far.reader, reference, time.perf_counter() - started)
 
     def _report(
         self,

@@ -1,33 +1,33 @@
 """A split scored batch by batch up to its report: kept on the disk, told how it goes, stopped at once."""
 
-from collections.abc import Callable, Iterator, Sequence
+import random
+from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy
-
-from nli_console.data.prompts import AnswerReader
-from nli_console.statistics import wilson
 from nli_console.worker.attempt import Attempt
 from nli_console.worker.score_journal import ScoreJournal
+from nli_console.worker.so_far import SoFar
 
 Batches = Callable[[frozenset[int]], Iterator[tuple[list[int], Any]]]
 """From rows that are done to batches of row numbers and their values, the same batches whatever is done."""
 
 
+def by_chance(batches: list[list[int]], seed: int) -> list[list[int]]:
+    """The same batches, the first left where it is: the others so far then tell of the whole."""
+    first, others = batches[:1], batches[1:]
+    random.Random(seed).shuffle(others)
+    return [*first, *others]
+
+
 def score_split(
-    attempt: Attempt,
-    name: str,
-    gold: Sequence[int],
-    key: str,
-    batches: Batches,
-    reader: AnswerReader | None = None,
+    attempt: Attempt, name: str, so_far: SoFar, key: str, batches: Batches, *, written: bool = False
 ) -> list[Any]:
-    """Score what the split's journal does not have yet.
+    """Score what the split's journal does not have yet, and record how it stands.
 
     Args:
-        gold: indices of our labels, a row each.
+        so_far: takes in every row.
         key: of everything that decides a row's value.
-        reader: of answers in words, where values may be texts.
+        written: whether values are texts, which may name no label.
 
     Returns:
         For every row three numbers, of which the largest is the answer, or a text.
@@ -37,26 +37,30 @@ def score_split(
         OSError: the disk is full.
     """
     journal = ScoreJournal(attempt.layout.scored / f"{name}.jsonl", key)
-    recorder = attempt.recorder
-
-    def told(value: Any) -> int | None:
-        return reader.read(value) if reader and isinstance(value, str) else int(numpy.argmax(value))
-
-    correct = sum(told(value) == gold[row] for row, value in journal.found.items())
+    for row, value in journal.found.items():
+        so_far.add(row, value)
+    recorder, scored, total = attempt.recorder, len(journal.found), so_far.total
     try:
-        recorder.phase("evaluating", len(journal.found), len(gold), "rows", name)
+        recorder.phase("evaluating", scored, total, "rows", name)
         for batch, values in batches(frozenset(journal.found)):
-            fresh = [row for row in batch if row not in journal.found]
             found = values if isinstance(values, list) else values.tolist()
-            correct += sum(
-                told(value) == gold[row] for row, value in zip(batch, found, strict=True) if row in fresh
-            )
             journal.append(batch, found)
-            done = len(journal.found)
-            low, high = wilson(correct, done)
-            remark = f"{correct / done:.1%} right so far ({low:.1%} to {high:.1%})"
-            recorder.phase("evaluating", done, len(gold), "rows", name, remark)
+            for row, value in zip(batch, found, strict=True):
+                so_far.add(row, value)
+            recorder.phase("evaluating", so_far.done, total, "rows", name, so_far.remark())
+            if so_far.due():
+                recorder.score(split=name, **so_far.figures())
+                _judge(attempt, name, so_far, written)
             attempt.stop.check()
     finally:
         journal.close()
-    return [journal.found[row] for row in range(len(gold))]
+    attempt.figures.scored_rows += total - scored
+    return [journal.found[row] for row in range(total)]
+
+
+def _judge(attempt: Attempt, name: str, so_far: SoFar, written: bool) -> None:
+    """What the guards make of the rows so far, while stopping still saves something."""
+    guards, seen = attempt.guards, so_far.seen()
+    if written:
+        guards.answered(seen.invalid, seen.n, part=name)
+    guards.said(seen.predicted, seen.gold, part=name)

@@ -70,7 +70,7 @@ def test_a_dry_run_shows_rows_memory_and_where_the_defaults_come_from(place, tra
     half = plan(place, "trained", "--fraction", "0.5", "--split", "validation_matched,train")
     assert half["rows"] == {"validation_matched": 6, "train": 6}
     text = place.call("evaluate", "trained", "--dry-run").out
-    assert "rows        validation_matched 12, validation_mismatched 12" in text
+    assert "rows to score  24: validation_matched 12, validation_mismatched 12" in text
     assert "steps" not in text
 
 

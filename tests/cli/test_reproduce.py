@@ -1,9 +1,15 @@
 """reproduce: what it starts, what it leaves alone, and the table beside the report's figures."""
 
+from pathlib import Path
+
 import pytest
 
 from nli_console.methods import presets
+from nli_console.record import reproduction
 from nli_console.record.spec_io import load_spec
+from nli_console.record.state import RunState, State
+from nli_console.record.summary import RunSummary
+from tests.support.fake_runs import make_spec
 
 REACHED = {"validation_matched": {"value": 0.9, "low": 0.88, "high": 0.92, "n": 984, "correct": 886}}
 
@@ -37,6 +43,29 @@ def test_the_reports_figures_stand_beside_with_the_interval_of_its_rows(place):
     assert full["report"]["accuracy"] == 0.8818
     assert full["report"]["rows"] == 981
     assert full["report"]["trainable_parameters"] == 355_362_819
+
+
+def test_each_prompt_of_the_report_is_a_line_of_its_own(place):
+    found = place.call("reproduce", "paper", "--report", "--only", "icl", "--json").json["recipes"]
+    assert [(each["preset"], each["report"]["accuracy"]) for each in found] == [
+        ("paper/icl_zero_shot", 0.4842), ("paper/icl_one_shot", 0.5138),
+    ]  # fmt: skip
+    one = place.call("reproduce", "paper", "--report", "--only", "icl_one_shot", "--json").json["recipes"]
+    assert [each["preset"] for each in one] == ["paper/icl_one_shot"]
+    demo = place.call("reproduce", "demo", "--report", "--only", "demo/icl", "--json").json["recipes"]
+    assert [(each["preset"], each["report"]["accuracy"]) for each in demo] == [("demo/icl", 0.5138)]
+
+
+def test_a_run_of_the_former_name_counts():
+    preset = presets.load("paper/icl_zero_shot")
+    spec = make_spec(method="icl", preset="paper/icl")
+    run = RunSummary(spec.id, Path("runs"), RunState(State.FINISHED), preset="paper/icl", seed=1)
+    assert preset.name != run.preset
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reproduction, "load_spec", lambda _: spec)
+        assert reproduction.recipe(preset, spec, (1,), [run]).missing == ()
+        other = presets.load("paper/icl_one_shot")
+        assert reproduction.recipe(other, spec, (1,), [run]).missing == (1,)
 
 
 @pytest.mark.slow

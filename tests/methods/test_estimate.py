@@ -11,7 +11,7 @@ from nli_console.methods.estimate import (
     checkpoint_bytes,
     optimiser_steps,
     peak_memory,
-    training_seconds,
+    run_seconds,
 )
 
 GIB = 1024**3
@@ -123,4 +123,4 @@ def test_a_checkpoint_is_the_trained_weights_and_their_moments():
 
 
 def test_time_is_samples_over_a_measured_speed():
-    assert training_seconds(1000, 50.0, 4.0) == pytest.approx(24.0)
+    assert run_seconds(1000, 50.0, 4.0) == pytest.approx(24.0)

@@ -1,11 +1,11 @@
-"""What scoring takes: weights and the widest layer, and less than training in every part."""
+"""What an evaluation takes: weights and the widest layer, and less than training in every part."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from nli_console.methods import registry, shapes
 from nli_console.methods.estimate import peak_memory
-from nli_console.methods.inference import Scoring, scoring_memory
+from nli_console.methods.evaluation import EvaluationHyperparameters
+from nli_console.methods.inference import Weights, evaluation_memory
 from nli_console.methods.qlora import quantised_modules
 
 ROBERTA = shapes.load("roberta-large", Path("/nowhere"))
@@ -15,30 +15,32 @@ GIB = 1024**3
 
 def test_a_classifier_keeps_its_weights_in_fp32_and_nothing_for_a_backward_pass() -> None:
     assert ROBERTA is not None
-    found = scoring_memory(ROBERTA, Scoring(64, 128), "gpu")
+    chosen = EvaluationHyperparameters(batch_size=64)
+    found = evaluation_memory(ROBERTA, Weights(), chosen, 128, 0, compute="gpu")
     assert found is not None
     assert found.weights == 4 * 355_362_819
     assert (found.gradients, found.optimiser) == (0, 0)
-    assert found.peak == found.weights + found.quantisation + found.activations
+    assert found.peak == found.weights + found.cache + found.quantisation + found.activations
     method = registry.get("full")
     recipe = method.Hyperparameters(batch_size=64)
-    training = peak_memory(
-        ROBERTA, method.plan(ROBERTA, recipe), recipe, 128, compute="gpu"  # type: ignore[arg-type]
-    )  # fmt: skip
+    plan = method.plan(ROBERTA, recipe)
+    training = peak_memory(ROBERTA, plan, recipe, 128, compute="gpu")  # type: ignore[arg-type]
     assert training is not None
     assert found.activations < training.activations / 20
 
 
 def test_four_bits_take_an_eighth_and_wider_batches_take_more() -> None:
     assert LLAMA is not None
-    plain = scoring_memory(LLAMA, Scoring(16, 256, wide=False, answers=1), "gpu")
-    packed = Scoring(16, 256, wide=False, quantised=quantised_modules(LLAMA), answers=1, added=41_943_040)
-    small = scoring_memory(LLAMA, packed, "gpu")
+    chosen = EvaluationHyperparameters(batch_size=16, precision="bf16")
+    plain = evaluation_memory(LLAMA, Weights(wide=False), chosen, 256, 1, compute="gpu")
+    packed = Weights(quantised_modules(LLAMA), wide=False, added=41_943_040)
+    small = evaluation_memory(LLAMA, packed, chosen, 256, 1, compute="gpu")
     assert plain is not None
     assert small is not None
     assert 14.9 * GIB < plain.weights < 15.0 * GIB
     # Embeddings and head stay in bf16: 2.1 GB.
     assert 5.3 * GIB < small.peak - small.activations < 5.9 * GIB
-    wide = scoring_memory(LLAMA, replace(packed, rows=64), "gpu")
+    four = EvaluationHyperparameters(batch_size=64, precision="bf16")
+    wide = evaluation_memory(LLAMA, packed, four, 256, 1, compute="gpu")
     assert wide is not None
     assert wide.activations == 4 * small.activations

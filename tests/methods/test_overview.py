@@ -53,9 +53,9 @@ def test_a_decoder_is_counted_on_its_own_model_with_its_own_head(
     )  # fmt: skip
     monkeypatch.setattr(module.presets, "available", lambda: [preset])
     (row,) = overview(tmp_path)
-    assert cells(row) == (
+    assert cells(row) == [(
         "causal", "Meta-Llama-3-8B-Instruct", "8,030,261,248", "–", "88.2 %", "90.0 %", "recommended/causal",
-    )  # fmt: skip
+    )]  # fmt: skip
     assert "| `causal` |" in markdown([row])
 
 
@@ -68,6 +68,34 @@ def test_the_reports_accuracy_of_a_recipe_is_that_of_its_method() -> None:
         by_method.setdefault(preset.method, set()).add(preset.report.accuracy)
     for method, accuracies in by_method.items():
         assert registry.get(method).report_accuracy in accuracies
+
+
+def test_every_preset_of_a_method_has_a_line_with_its_own_figure(tmp_path: Path) -> None:
+    (row,) = [row for row in overview(tmp_path) if row.method.name == "icl"]
+    assert [(line[0], line[4], line[6]) for line in cells(row)] == [
+        ("icl", "–", "recommended/icl"),
+        ("icl_zero_shot", "48.4 %", "recommended/icl_zero_shot"),
+        ("icl_one_shot", "51.4 %", "paper/icl_one_shot"),
+    ]
+    told = row.to_json()
+    assert told["preset"] == "recommended/icl"
+    assert [each["report_accuracy"] for each in told["recipes"]] == [None, 0.4842, 0.5138]
+
+
+def test_every_recipe_of_the_report_has_its_figures() -> None:
+    paper = {preset.name: preset.report for preset in presets.available() if preset.family == "paper"}
+    assert all(paper.values())
+    told = {
+        name: (report.accuracy, report.rows, report.seconds, report.trainable_parameters)
+        for name, report in paper.items()
+        if report is not None and ("qlora" in name or "icl" in name)
+    }
+    assert told == {
+        "paper/icl_zero_shot": (0.4842, 981, None, 0),
+        "paper/icl_one_shot": (0.5138, 981, None, 0),
+        "paper/qlora_sft": (0.3612, 490, 7807, 41_943_040),
+        "paper/qlora_classifier": (0.3469, 490, 3003, 42_020_912),
+    }
 
 
 def test_the_readme_has_the_current_table() -> None:

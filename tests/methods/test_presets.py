@@ -22,14 +22,35 @@ def save(folder, name="mine", **changes):
 def test_every_method_has_each_family_and_all_are_valid():
     shipped = {preset.name: preset for preset in presets.available()}
     reported = {name for name, method in registry.methods().items() if method.report_accuracy is not None}
-    wanted = {f"paper/{method}" for method in reported}
-    wanted |= {f"{family}/{method}" for family in ("recommended", "demo") for method in registry.methods()}
-    assert wanted == shipped.keys()
+    wanted = {("paper", method) for method in reported}
+    wanted |= {(family, method) for family in ("recommended", "demo") for method in registry.methods()}
+    assert wanted == {(preset.family, preset.method) for preset in shipped.values()}
     for preset in shipped.values():
         fields.require(registry.get(preset.method).Hyperparameters, preset.hyperparameters)
         assert preset.description
         assert preset.source
         assert preset.shipped
+
+
+def test_a_family_may_have_several_of_a_method_and_its_name_alone_means_the_first():
+    names = [preset.name for preset in presets.available() if preset.method == "icl"]
+    assert names == [
+        "paper/icl_zero_shot", "paper/icl_one_shot", "recommended/icl", "recommended/icl_zero_shot",
+        "demo/icl", "demo/icl_zero_shot",
+    ]  # fmt: skip
+    assert presets.load("paper/icl").name == presets.load("paper", "icl").name == "paper/icl_zero_shot"
+    assert presets.load("paper/icl_one_shot", "icl").hyperparameters["template"] == "report-one-shot"
+    assert presets.load("recommended", "icl").name == "recommended/icl"
+    assert presets.names_of(presets.load("paper/icl")) == {"paper/icl", "paper/icl_zero_shot"}
+    assert presets.names_of(presets.load("demo/icl_zero_shot")) == {"demo/icl_zero_shot"}
+    with pytest.raises(ConsoleError, match='"paper/icl_one_shot" is for icl, not for lora'):
+        presets.load("paper/icl_one_shot", "lora")
+
+
+def test_what_stands_beside_is_a_preset_of_the_report():
+    for preset in presets.available():
+        if preset.beside is not None:
+            assert presets.load(preset.beside, preset.method).report is not None
 
 
 def test_the_papers_recipe_is_the_one_its_notebook_ran():

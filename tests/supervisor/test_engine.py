@@ -11,6 +11,7 @@ from threading import Event
 
 import pytest
 
+from nli_console.data.prompts import catalogue
 from nli_console.data.resolve import resolve_dataset, resolve_model
 from nli_console.settings import LoadedSettings, load_settings
 from nli_console.supervisor.engine import ENGINE_VARIABLE, Engine, EngineAnswer, EngineQuestion
@@ -96,6 +97,40 @@ def test_rows_and_lengths_are_those_that_the_worker_trains_on(settings: LoadedSe
     assert answer.selection_rows == len(prepared.selection.examples)
     assert answer.longest is not None
     assert answer.longest >= longest
+
+
+def test_demonstrations_make_every_prompt_longer_by_the_same(settings: LoadedSettings):
+    from nli_console.data.prompts import PromptRenderer, choose
+    from nli_console.data.sample import prepare
+    from nli_console.worker.models import load_tokenizer
+
+    model, template = resolve_model("demo-decoder", settings), catalogue.load("demo")
+    data = resolve_dataset("demo", settings)
+    engine = Engine(settings.cache_dir)
+
+    def ask(shots: int) -> EngineAnswer:
+        question = EngineQuestion(model, data, 3, "causal", template, shots=shots)
+        return engine.wait_for(question, PATIENCE)
+
+    try:
+        alone, after = ask(0), ask(4)
+    finally:
+        engine.close()
+    assert alone.prompts is not None
+    assert after.prompts is not None
+    assert (alone.prompts.demonstrations, after.prompts.demonstrations) == (0, 4)
+    assert after.data is not None
+    assert alone.data is not None
+    added = {
+        more - less for more, less in zip(after.data.lengths or (), alone.data.lengths or (), strict=True)
+    }
+    assert len(added) == 1
+    tokenizer = load_tokenizer(Path(model), "demo-decoder")
+    renderer = PromptRenderer(template, tokenizer, "demo-decoder")
+    rows = prepare(data, 3).train.examples
+    less, more = (len(renderer.render(rows[:1], shots).input_ids[0]) for shots in ([], choose(rows, 4, 3)))
+    # Other demonstrations than those of the run, drawn by the same rules out of 2,000 of the 4,320 rows.
+    assert added.pop() == pytest.approx(more - less, rel=0.25)
 
 
 def test_a_changed_file_is_read_again(settings: LoadedSettings, tmp_path: Path):

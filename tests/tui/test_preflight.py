@@ -143,7 +143,7 @@ def test_memory_is_estimated_for_the_gpu_that_is_there(loaded):
     answer = asked.answer(_question(hyperparameters={"batch_size": 64}))
     asked.stop()
     assert answer.memory is not None
-    assert answer.memory > 2 * 1024**3
+    assert answer.memory.peak > 2 * 1024**3
     assert any("NVIDIA T4" in note.text and note.kind == "warning" for note in answer.notes)
 
 

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from nli_console.data.prompts import PromptTemplate, catalogue
+from nli_console.data.demo import demo_model_path
+from nli_console.data.prompts import PromptRenderer, PromptTemplate, catalogue
+from nli_console.data.spec import Example
 from nli_console.errors import ConsoleError
 from nli_console.worker.prompt_facts import PromptProbe
 
@@ -63,3 +65,42 @@ def test_lengths_count_the_answer_and_what_ends_the_turn(model_folder: Callable[
     found = probe(model_folder("llama_chat"), catalogue.load("recommended"))
     prompt = found._render(PAIRS)
     assert found.lengths(PAIRS) == [len(ids) + 2 for ids in prompt.input_ids]
+
+
+SHOTS = [Example(str(number), *pair, number) for number, pair in enumerate(PAIRS)]
+
+
+@pytest.mark.parametrize("name", ["recommended", "true-neither-false"])
+def test_demonstrations_are_counted_as_a_run_renders_them(
+    model_folder: Callable[[str], Path], name: str
+) -> None:
+    folder, template = model_folder("llama_chat"), catalogue.load(name)
+    found = probe(folder, template)
+    told = found.facts(PAIRS, "causal", SHOTS)
+    whole = found._render(PAIRS, SHOTS)
+    assert told["demonstrations"] == 3
+    assert told["shared_tokens"] == whole.shared > found.shot_tokens(SHOTS)
+    behind = max(map(len, whole.answers[0])) + len(PromptRenderer(template, found._tokenizer, "tiny").closing)
+    alone = found.lengths(PAIRS) or []
+    assert [length + found.shot_tokens(SHOTS) for length in alone] == [
+        len(ids) + behind for ids in whole.input_ids
+    ]
+    assert found.shot_tokens(SHOTS) < told["fixed_tokens"] < min(alone) + found.shot_tokens(SHOTS)
+
+
+def test_a_mask_that_is_not_there_is_a_fact_and_no_error(model_folder: Callable[[str], Path]) -> None:
+    found = probe(model_folder("llama_chat"), catalogue.load("yes-maybe-no"))
+    assert found.facts(PAIRS, "masked") == {"sampled": 0, "mask_token": False, "label_tokens": {}}
+    assert (found.lengths(PAIRS), found.shot_tokens(SHOTS)) == (None, 0)
+
+
+def test_words_of_several_tokens_at_a_mask_are_counted(model_folder: Callable[[str], Path]) -> None:
+    template = catalogue.load("demo-masked")
+    longer = template.model_copy(update={"labels": {**template.labels, "neutral": "Maybe so"}})
+    sound, several = (
+        probe(demo_model_path("encoder"), each).facts(PAIRS, "masked") for each in (template, longer)
+    )
+    assert {len(tokens) for tokens in sound["label_tokens"].values()} == {1}
+    assert sound["mask_token"] is True
+    assert len(several["label_tokens"]["Maybe so"]) > 1
+    assert several["sampled"] == 0

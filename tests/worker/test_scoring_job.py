@@ -15,7 +15,9 @@ from nli_console.data.spec import DataSpec
 from nli_console.methods import registry
 from nli_console.record.spec import RunSpec
 from nli_console.record.spec_io import submit
+from nli_console.settings import Guards
 from nli_console.worker.score_journal import ScoreJournal
+from tests.worker import tiny
 from tests.worker.conftest import SPLITS, Run
 
 Scored = Callable[..., Run]
@@ -29,6 +31,7 @@ def scored(tmp_path: Path, corpus: Path) -> Scored:
         nonlocal count
         count += 1
         template = values.pop("template", "demo" if method == "icl" else "demo-masked")
+        source, guards = values.pop("data", corpus), values.pop("guards", Guards())
         chosen = registry.get(method).Hyperparameters(template=template, **{"batch_size": 5, **values})
         spec = RunSpec(
             id=f"scored-{count}",
@@ -38,10 +41,11 @@ def scored(tmp_path: Path, corpus: Path) -> Scored:
             template=catalogue.load(template),
             model=str(demo_model_path("decoder" if method == "icl" else "encoder")),
             model_name="demo",
-            data=DataSpec(name="tiny-data", source=str(corpus), format="multinli", splits=SPLITS),
+            data=DataSpec(name="tiny-data", source=str(source), format="multinli", splits=SPLITS),
             seed=3,
             submitted=time.time(),
             cache_dir=str(tmp_path / "cache"),
+            guards=guards,
         )
         return Run(submit(tmp_path / "runs", spec))
 
@@ -106,6 +110,39 @@ def test_raw_and_calibrated_are_both_reported(scored: Scored) -> None:
         found = scored(calibration=kind).attempt()["accuracy"]["validation_matched"]
         assert found["calibration"] == kind
         assert found["raw"] == plain
+
+
+def test_the_accuracy_so_far_is_recorded_and_ends_as_the_reported_one(scored: Scored) -> None:
+    run = scored(calibration="batch")
+    final = run.attempt()
+    for split, reported in final["accuracy"].items():
+        points = [record for record in run.records("score") if record["split"] == split]
+        # The five longest rows are scored first, and count when all are.
+        assert len(points) == 4
+        assert [point["done"] - point["n"] for point in points] == [5, 5, 5, 0]
+        last = points[-1]
+        assert (last["accuracy"], last["low"], last["high"]) == (
+            reported["value"], reported["low"], reported["high"],
+        )  # fmt: skip
+        assert last["raw"] == reported["raw"]["value"]
+    assert run.records("start")[0]["rows"] == {"validation_matched": 24, "validation_mismatched": 24}
+    assert final["scored_rows"] == 48
+
+
+def test_a_guard_may_stop_a_run_whose_answers_cannot_be_read(
+    scored: Scored, corpus: Path, tmp_path: Path
+) -> None:
+    wide = tiny.write_multinli(tmp_path / "wide", 100, 240)
+    run = scored(
+        data=wide, guards=Guards(stop_on=["invalid_answers"]), scorer="generation", temperature=5.0,
+        max_new_tokens=3, batch_size=30,
+    )  # fmt: skip
+    final = run.attempt()
+    assert final["stopped"], final["reason"]
+    assert final["reason"]["code"] == "guard"
+    assert "name no label" in final["reason"]["detail"]
+    assert final["scored_rows"] is None
+    assert run.records("score")[-1]["done"] < 240
 
 
 def test_answers_that_name_no_label_are_counted_as_wrong(scored: Scored) -> None:

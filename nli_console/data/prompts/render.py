@@ -139,6 +139,14 @@ class PromptRenderer:
                 progress(start + len(chunk), len(examples))
         return Prompts(ids, answers, _shared(ids), truncated)
 
+    def word_tokens(self, example: Example) -> _Answers:
+        """The tokens of each label word after one pair; at a mask too, however many they are."""
+        if self.template.format != "masked":
+            return self.render([example]).answers[0]
+        segments = self._segments(self._marked(example, ()))
+        place = segments.index(self._tokenizer.mask_token_id)
+        return self._masked_words(["" if place == 0 else str(segments[place - 1])])[0]
+
     def leading_bos(self, input_ids: Sequence[int]) -> int:
         """How many beginning-of-text tokens a prompt starts with."""
         bos, count = self._tokenizer.bos_token_id, 0
@@ -192,26 +200,32 @@ class PromptRenderer:
             "" if place == 0 else str(segments[place - 1])
             for segments, place in zip(segmented, places, strict=True)
         ]
-        spaced = [f"{before.rstrip()} " if before else "" for before in befores]
-        texts = {part for segments in segmented for part in segments if isinstance(part, str)}
-        texts |= {before.rstrip() for before in befores}
-        texts |= {space + word.strip() for space in spaced for word in self.template.words}
-        known = self._tokenise(texts)
+        known = self._tokenise({part for segments in segmented for part in segments if isinstance(part, str)})
         first, last = self._around
         ids = [[*first, *self._join(segments, known), *last] for segments in segmented]
-        answers: list[_Answers] = []
-        for before, space in zip(befores, spaced, strict=True):
-            row = []
-            for word in self.template.words:
-                tokens = known[space + word.strip()][len(known[before.rstrip()]) :]
+        answers = self._masked_words(befores)
+        for row in answers:
+            for word, tokens in zip(self.template.words, row, strict=True):
                 if len(tokens) != 1:
                     raise ConsoleError(
                         f'template "{self.template.name}": the label word "{word.strip()}" is {len(tokens)} '
                         f"tokens for {self._model}; expected 1, because it fills in one mask"
                     )
-                row.append((tokens[0],))
-            answers.append(tuple(row))
         return ids, answers
+
+    def _masked_words(self, befores: Sequence[str]) -> list[_Answers]:
+        """The tokens of each label word in the place of a mask, however many they are."""
+        spaced = [f"{before.rstrip()} " if before else "" for before in befores]
+        texts = {before.rstrip() for before in befores}
+        texts |= {space + word.strip() for space in spaced for word in self.template.words}
+        known = self._tokenise(texts)
+        return [
+            tuple(
+                tuple(known[space + word.strip()][len(known[before.rstrip()]) :])
+                for word in self.template.words
+            )
+            for before, space in zip(befores, spaced, strict=True)
+        ]
 
     def _bos_for(self, ids: Sequence[int]) -> list[int]:
         """What a tokenizer that begins every text with a token would put in front, unless it is there."""

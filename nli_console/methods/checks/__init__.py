@@ -4,7 +4,7 @@ A check is a pure function over a :class:`CheckContext`; to add one is to write 
 package. ``docs/checks.md`` lists them all.
 """
 
-from nli_console.methods.checks import data, lora, model, optimiser, prompts, resources
+from nli_console.methods.checks import data, lora, model, optimiser, prompts, resources, scoring
 from nli_console.methods.checks.facts import (
     CheckContext,
     DataFacts,
@@ -32,4 +32,4 @@ __all__ = [
     "run_checks",
 ]
 
-FAMILIES = (lora, optimiser, model, data, prompts, resources)
+FAMILIES = (lora, optimiser, model, data, prompts, scoring, resources)

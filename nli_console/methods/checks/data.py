@@ -10,7 +10,8 @@ from nli_console.statistics import NORMAL_95, wilson
 MOST_TRUNCATED = 0.01
 SOUGHT = 0.025
 """The smallest difference between two runs that a reported split should be able to show."""
-EXPECTED_ACCURACY = 0.88
+EXPECTED_ACCURACY, EXPECTED_UNTRAINED = 0.88, 0.5
+"""Of what is trained, and of a model that is asked as it is; the latter has the wider interval."""
 LARGEST_SHARE, SMALLEST_SHARE = 0.5, 0.2
 
 
@@ -31,14 +32,16 @@ def truncation(context: CheckContext) -> Iterator[Problem]:
         ordered = sorted(lengths)
         enough = ordered[min(len(ordered) - 1, math.ceil(0.995 * len(ordered)))]
         positions = context.text_positions
-        fits = positions is None or enough <= positions
+        generated = context.value("max_new_tokens") if context.generates else 0
+        fits = positions is None or enough + generated <= positions
+        fewer = ", or fewer --shots" if context.value("shots") else ""
         yield Problem(
-            f"max_length {limit}: {100 * cut / len(lengths):.1f} % of {len(lengths):,} sampled pairs are "
-            f"longer and are cut; expected at most {100 * MOST_TRUNCATED:g} %",
-            f"--max-length {enough} keeps 99.5 % of them whole"
+            f"max_length {limit + generated}: {100 * cut / len(lengths):.1f} % of {len(lengths):,} sampled "
+            f"pairs are longer and are cut; expected at most {100 * MOST_TRUNCATED:g} %",
+            f"--max-length {enough + generated} keeps 99.5 % of them whole{fewer}"
             if fits
             else f"{context.model_name} reads no more than {positions} tokens; choose a model with more "
-            "positions",
+            f"positions{fewer}",
             "max_length",
         )
 
@@ -56,11 +59,12 @@ def validation_size(context: CheckContext) -> Iterator[Problem]:
     for split, rows in sorted(evaluation.items(), key=lambda item: item[1])[:1]:
         if not rows:
             continue
-        low, high = wilson(round(EXPECTED_ACCURACY * rows), rows)
-        apart = NORMAL_95 * math.sqrt(2 * EXPECTED_ACCURACY * (1 - EXPECTED_ACCURACY) / rows)
+        expected = EXPECTED_ACCURACY if context.method.trains else EXPECTED_UNTRAINED
+        low, high = wilson(round(expected * rows), rows)
+        apart = NORMAL_95 * math.sqrt(2 * expected * (1 - expected) / rows)
         if apart > SOUGHT:
             yield Problem(
-                f"{split} has {rows:,} rows: an accuracy near {100 * EXPECTED_ACCURACY:.0f} % is known to ± "
+                f"{split} has {rows:,} rows: an accuracy near {100 * expected:.0f} % is known to ± "
                 f"{50 * (high - low):.1f} points, and two runs less than {100 * apart:.1f} points apart "
                 "cannot be told apart",
                 "report on the full validation split, or compare runs row by row with a paired test",
@@ -77,7 +81,7 @@ def validation_size(context: CheckContext) -> Iterator[Problem]:
 )
 def train_in_validation(context: CheckContext) -> Iterator[Problem]:
     data = context.data
-    if data is None or data.repeated is None:
+    if data is None or data.repeated is None or not context.method.trains:
         return
     for split, repeated in data.repeated.items():
         if repeated:
@@ -99,7 +103,8 @@ def train_in_validation(context: CheckContext) -> Iterator[Problem]:
     "good, and a rare class is hardly learnt.",
 )
 def class_imbalance(context: CheckContext) -> Iterator[Problem]:
-    labels = None if context.data is None else context.data.labels
+    # A model that is asked as it is learns nothing from the rows, and its demonstrations are balanced.
+    labels = None if context.data is None or not context.method.trains else context.data.labels
     total = sum((labels or {}).values())
     if not labels or not total:
         return

@@ -155,6 +155,10 @@ class PromptFacts:
         label_tokens: token ids of each label word, in the context in which it is scored.
         max_new_tokens: tokens that may be generated; ``None`` where nothing is generated.
         first_token_only: whether labels are told apart by their first token alone.
+        mask_token: whether the tokenizer has a mask token; ``None`` where the template fills in none.
+        demonstrations: solved pairs that stand before each question.
+        fixed_tokens: tokens of a prompt without any pair of its own, its answer and demonstrations included.
+        shared_tokens: leading tokens that all prompts have in common.
     """
 
     sampled: int
@@ -168,6 +172,10 @@ class PromptFacts:
     label_tokens: Mapping[str, tuple[int, ...]] | None = None
     max_new_tokens: int | None = None
     first_token_only: bool = False
+    mask_token: bool | None = None
+    demonstrations: int = 0
+    fixed_tokens: int | None = None
+    shared_tokens: int | None = None
 
 
 @dataclass(frozen=True)
@@ -185,6 +193,7 @@ class CheckContext:
 
     Attributes:
         labels: our label names in our order.
+        template_format: of the prompt template; ``None`` where the method uses none.
         plan: which modules train, get an update or are quantised; ``None`` where the method does not say.
         checkpoint_bytes: size of one checkpoint with its optimiser state.
         checkpoints: how many stand on the disk at the same time, at most.
@@ -193,6 +202,7 @@ class CheckContext:
     method: Method
     hyperparameters: Any
     labels: tuple[str, ...] = ("entailment", "neutral", "contradiction")
+    template_format: str | None = None
     shapes: ModelShapes | None = None
     plan: TrainingPlan | None = None
     model: ModelFacts | None = None
@@ -215,6 +225,11 @@ class CheckContext:
         return "the model" if self.shapes is None else self.shapes.name
 
     @property
+    def generates(self) -> bool:
+        """Whether the model writes its answer, instead of label words being compared."""
+        return self.value("scorer") == "generation"
+
+    @property
     def text_positions(self) -> int | None:
         """Tokens left for a pair: the model's and tokenizer's limit, less the virtual tokens."""
         limits = [
@@ -229,12 +244,17 @@ class CheckContext:
 
     @property
     def longest_input(self) -> int | None:
-        """Tokens after which a pair is cut; ``None`` where the method has no such limit."""
+        """Tokens after which a pair is cut; ``None`` where the method has no such limit.
+
+        What is to be generated takes its room out of it.
+        """
         length = self.value("max_length")
         positions = self.text_positions
-        if length is None or positions is None:
-            return length
-        return min(length, max(positions, 0))
+        if length is None:
+            return None
+        if positions is not None:
+            length = min(length, positions)
+        return max(length - (self.value("max_new_tokens") if self.generates else 0), 0)
 
 
 def _token(value: Any) -> str | None:

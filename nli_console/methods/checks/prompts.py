@@ -144,7 +144,8 @@ def max_new_tokens(context: CheckContext) -> Iterator[Problem]:
 )
 def label_tokens(context: CheckContext) -> Iterator[Problem]:
     prompts = context.prompts
-    if prompts is None or not prompts.label_tokens:
+    # Where the model writes its answer, words are read whole, however they begin.
+    if prompts is None or not prompts.label_tokens or context.generates:
         return
     if not prompts.first_token_only:
         yield from _beginnings(prompts.label_tokens)

@@ -39,6 +39,9 @@ def memory(context: CheckContext) -> Iterator[Problem]:
     if estimate is None or free is None or estimate.peak <= free:
         return
     size = context.value("batch_size") or 1
+    if not context.method.trains:
+        yield Problem(_too_much(context, estimate.peak), _scoring_fix(context), "batch_size")
+        return
     passes = (context.value("gradient_accumulation_steps") or 1) * 2
     if context.value("gradient_accumulation_steps") is None:
         yield Problem(
@@ -54,8 +57,29 @@ def memory(context: CheckContext) -> Iterator[Problem]:
         else "a method that trains fewer parameters, such as lora"
     )
     yield Problem(
-        f"about {format_bytes(estimate.peak)} are needed at batch {estimate.rows} × {estimate.width} tokens "
-        f"and {format_bytes(free)} are free on {context.machine.device}",
+        _too_much(context, estimate.peak),
         f"{smaller}; --gradient-checkpointing saves activations",
         "batch_size",
     )
+
+
+def _too_much(context: CheckContext, peak: int) -> str:
+    batch = (
+        "" if context.memory is None else f" at batch {context.memory.rows} × {context.memory.width} tokens"
+    )
+    return (
+        f"about {format_bytes(peak)} are needed{batch} and "
+        f"{format_bytes(context.machine.free_device_bytes)} are free on {context.machine.device}"
+    )
+
+
+def _scoring_fix(context: CheckContext) -> str:
+    """What takes less memory without training: smaller batches, then fewer bits, then shorter prompts."""
+    size, ways = context.value("batch_size") or 1, list[str]()
+    if size > 1 and context.memory is not None and context.memory.weights < context.memory.peak // 2:
+        ways.append(f"--batch-size {size // 2}")
+    if context.value("quantisation") == "none":
+        ways.append("--quantisation nf4")
+    if context.value("shots"):
+        ways.append("fewer --shots")
+    return ", or ".join(ways or ["a smaller model"])

@@ -1,7 +1,8 @@
 """Presets: named starting points of a form or a command, as TOML.
 
 ``paper/METHOD`` repeats the report, ``recommended/METHOD`` the best published recipe, ``demo/METHOD``
-suits the demo models. The user's own stand in ``presets/NAME.toml`` of the user folder.
+suits the demo models. Where a family has several of a method, each has a name of its own and
+``FAMILY/METHOD`` means the first. The user's own stand in ``presets/NAME.toml`` of the user folder.
 """
 
 import os
@@ -20,7 +21,7 @@ from nli_console.methods import registry
 from nli_console.methods.fields import did_you_mean, validate
 
 FAMILIES = ("paper", "recommended", "demo")
-"""The shipped presets, one of each per method."""
+"""The shipped presets; most have one of each method."""
 
 SIZE_LIMIT = 64 * 1024
 _FOLDER = Path(__file__).parent
@@ -39,7 +40,11 @@ class ReportFigures(BaseModel):
 
 
 class Preset(BaseModel):
-    """One preset. ``None`` where it leaves the choice open; ``hyperparameters`` may be a part of all."""
+    """One preset. ``None`` where it leaves the choice open; ``hyperparameters`` may be a part of all.
+
+    ``order`` is its place among the presets of one method in a family. ``beside`` names the preset whose
+    report figures stand beside it; without it that is the paper's of the same name.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -50,6 +55,8 @@ class Preset(BaseModel):
     model: str | None = None
     data: str | None = None
     fraction: float | None = Field(None, gt=0, le=1)
+    order: int = 0
+    beside: str | None = None
     report: ReportFigures | None = None
     hyperparameters: dict[str, Any] = {}
 
@@ -57,6 +64,11 @@ class Preset(BaseModel):
     def family(self) -> str:
         """``paper``, ``recommended`` or ``demo``; empty for the user's own."""
         return self.name.partition("/")[0] if self.shipped else ""
+
+    @property
+    def stem(self) -> str:
+        """The name within its family; the whole name of the user's own."""
+        return self.name.partition("/")[2] if self.shipped else self.name
 
     @property
     def shipped(self) -> bool:
@@ -73,9 +85,7 @@ class Catalogue:
 
 def scan(user_folder: Path | None = None) -> Catalogue:
     """The shipped presets by family and method, then the user's by name. A broken file spoils only itself."""
-    names = registry.methods()
-    shipped = [_read(_FOLDER / family / f"{method}.toml", f"{family}/{method}") for family in FAMILIES
-               for method in names if (_FOLDER / family / f"{method}.toml").is_file()]  # fmt: skip
+    shipped = [preset for family in FAMILIES for preset in _family(family)]
     problems: list[str] = []
     own: list[Preset] = []
     for path in _user_files(user_folder):
@@ -94,6 +104,8 @@ def available(user_folder: Path | None = None) -> list[Preset]:
 def load(name: str, method: str | None = None, user_folder: Path | None = None) -> Preset:
     """The preset called ``name``; with ``method``, a family alone will do (``recommended``).
 
+    ``FAMILY/METHOD`` without a file of that name is the family's first preset of the method.
+
     Raises:
         ConsoleError: there is none, it is broken, or it is a preset of another method.
     """
@@ -103,11 +115,12 @@ def load(name: str, method: str | None = None, user_folder: Path | None = None) 
         path = user_folder / "presets" / f"{name}.toml"
         if path.is_file():
             return _of_method(_read(path, name), method)
-    family, _, known = name.partition("/")
-    if family in FAMILIES and known in registry.methods():
-        path = _FOLDER / family / f"{known}.toml"
-        if path.is_file():
-            return _of_method(_read(path, name), method)
+    family, _, stem = name.partition("/")
+    if family in FAMILIES and stem in registry.methods():
+        path = _FOLDER / family / f"{stem}.toml"
+        first = _read(path, name) if path.is_file() else _first(family, stem)
+        if first is not None:
+            return _of_method(first, method)
     presets = {preset.name: preset for preset in available(user_folder)}
     if name not in presets:
         fitting = [preset.name for preset in presets.values() if method in (None, preset.method)]
@@ -115,6 +128,14 @@ def load(name: str, method: str | None = None, user_folder: Path | None = None) 
             f'preset "{name}" does not exist{did_you_mean(name, fitting)} (presets: {", ".join(fitting)})'
         )
     return _of_method(presets[name], method)
+
+
+def names_of(preset: Preset) -> frozenset[str]:
+    """Every name under which :func:`load` finds a shipped preset."""
+    short = f"{preset.family}/{preset.method}"
+    first = _first(preset.family, preset.method) if preset.shipped else None
+    also = {short} if first is not None and first.name == preset.name else set[str]()
+    return frozenset({preset.name, *also})
 
 
 def default_for(method: str, model_name: str) -> Preset:
@@ -181,6 +202,19 @@ def _write(path: Path, text: str, overwrite: bool) -> None:
             os.link(temporary, path)
     finally:
         Path(temporary).unlink(missing_ok=True)
+
+
+def _family(family: str) -> list[Preset]:
+    """Its presets by method, then in their order; one that is called as its method comes first."""
+    known = list(registry.methods())
+    found = [_read(path, f"{family}/{path.stem}") for path in (_FOLDER / family).glob("*.toml")]
+    return sorted(
+        found, key=lambda each: (known.index(each.method), each.stem != each.method, each.order, each.stem)
+    )
+
+
+def _first(family: str, method: str) -> Preset | None:
+    return next((preset for preset in _family(family) if preset.method == method), None)
 
 
 def _user_files(user_folder: Path | None) -> list[Path]:

@@ -19,6 +19,9 @@ _STYLES: dict[NoteKind, str] = {
 }
 
 
+_SCORED = "rows asked"
+
+
 class ChecksPanel(Static):
     """What is known about the run that the form would start; unknown is shown as unknown."""
 
@@ -66,7 +69,7 @@ class ChecksStrip(Static):
         figures = [
             Content.assemble((f"{label} ", "$muted"), value)
             for label, value in numbers(answer, fresh=fresh)
-            if label in ("trainable", "steps")
+            if label in ("trainable", "steps", _SCORED)
         ]
         by_weight = list(_STYLES)[::-1]
         worst = sorted((*notes, *answer.notes), key=lambda note: by_weight.index(note.kind))
@@ -98,15 +101,21 @@ def _figures(answer: Answer) -> list[tuple[str, Content]]:
         trainable = Content.assemble((format_count(answer.trainable), "bold $bright"), (share, "$muted"))
         total = Content(format_count(answer.total))
     rows = Content(format_count(answer.train_rows))
-    steps = Content.assemble((format_count(answer.steps), "bold $bright"))
-    memory = Content(UNKNOWN if answer.memory is None else f"~ {format_bytes(answer.memory)}")
+    memory = Content(UNKNOWN if answer.memory is None else f"~ {format_bytes(answer.memory.peak)}")
+    parts = {} if answer.memory is None else answer.memory.parts
+    amount = ("steps", answer.steps) if not answer.scores else (_SCORED, answer.scored_rows)
     time = Content(UNKNOWN if answer.seconds is None else f"~ {format_duration(answer.seconds)}")
     return [
         ("trainable", trainable),
         ("total", total),
         ("train rows", rows),
-        ("steps", steps),
+        (amount[0], Content.assemble((format_count(amount[1]), "bold $bright"))),
         ("memory", memory),
+        *(
+            ("", Content.styled(f"{name} {format_bytes(size)}", "$muted"))
+            for name, size in parts.items()
+            if size
+        ),
         ("time", time),
     ]
 

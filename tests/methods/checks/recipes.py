@@ -82,6 +82,27 @@ def prompted(method: str = "lora", **facts: Any) -> CheckContext:
     return replace(context(method), prompts=replace(PROMPTS, **facts))
 
 
+def asked(method: str = "icl", facts: dict[str, Any] | None = None, **values: Any) -> CheckContext:
+    """A sound recipe of a method that trains nothing; ``facts`` replace those of its prompts."""
+    masked = method == "verbalizer"
+    prompts = replace(
+        PROMPTS,
+        training_hash=None,
+        label_tokens={"Yes": (9,), "Maybe": (5,), "No": (3,)},
+        max_new_tokens=values.get("max_new_tokens", 10) if values.get("scorer") == "generation" else None,
+        first_token_only=masked,
+        mask_token=True if masked else None,
+        demonstrations=values.get("shots", 0),
+        fixed_tokens=60 + 40 * values.get("shots", 0),
+        shared_tokens=50,
+    )
+    return replace(
+        context(method, **values),
+        template_format="masked" if masked else "chat",
+        prompts=replace(prompts, **(facts or {})),
+    )
+
+
 def with_data(**facts: Any) -> CheckContext:
     """As :func:`context`, with other facts about its rows."""
     return replace(context(), data=replace(DATA, **facts))
@@ -96,7 +117,7 @@ def with_virtual_tokens(number: int, max_length: int) -> CheckContext:
 
 def as_method(name: str, **values: Any) -> CheckContext:
     """A recipe of a method by its name alone."""
-    stand_in: Any = SimpleNamespace(name=name, title=name, family="encoder")
+    stand_in: Any = SimpleNamespace(name=name, title=name, family="encoder", task="classifier", trains=True)
     return replace(context(), method=stand_in, hyperparameters=SimpleNamespace(**values))
 
 

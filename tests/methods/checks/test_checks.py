@@ -29,6 +29,7 @@ from tests.methods.checks.recipes import (
     MEMORY,
     PROMPTS,
     as_method,
+    asked,
     context,
     found,
     prompted,
@@ -183,6 +184,43 @@ CASES: dict[str, tuple[Make, str, Make]] = {
         lambda: prompted(label_tokens={"yes": (9, 1), "yet": (9, 2), "no": (5,)}),
         '"yes" and "yet"',
         lambda: prompted(label_tokens={"yes": (9, 1), "yet": (9, 2)}, first_token_only=False),
+    ),
+    "template_format": (
+        lambda: replace(asked("verbalizer", template="recommended"), template_format="chat"),
+        'template recommended has the format "chat", and verbalizer needs a masked one',
+        lambda: asked("verbalizer"),
+    ),
+    "mask_token": (
+        lambda: asked("verbalizer", {"sampled": 0, "mask_token": False, "label_tokens": None}),
+        "has no mask token",
+        lambda: asked("verbalizer", {"mask_token": True}),
+    ),
+    "mask_words": (
+        lambda: asked("verbalizer", {"label_tokens": {"Yes": (9,), "Perhaps": (5, 6), "No": (3,)}}),
+        '"Perhaps" is 2 tokens for roberta-large; expected 1',
+        lambda: asked("icl", {"label_tokens": {"Yes": (9,), "Perhaps": (5, 6), "No": (3,)}}),
+    ),
+    "prompt_room": (
+        lambda: asked(shots=16, max_length=512),
+        "700 tokens with its 16 demonstrations without any pair, and 512 fit",
+        lambda: asked(shots=8, max_length=512),
+    ),
+    "demonstrations": (
+        lambda: replace(asked(shots=8), data=replace(DATA, labels={**(DATA.labels or {}), "neutral": 2})),
+        "8 demonstrations need 3 rows of each label, and 2 training rows are neutral",
+        lambda: replace(asked(shots=6), data=replace(DATA, labels={**(DATA.labels or {}), "neutral": 2})),
+    ),
+    "first_tokens": (
+        lambda: asked("icl", {"label_tokens": {"yes": (9, 1), "yet": (9, 2), "no": (5, 7)}}),
+        '"yes" and "yet" begin with the same token',
+        lambda: asked(
+            "icl", {"label_tokens": {"yes": (9, 1), "yet": (9, 2), "no": (5, 7)}}, scorer="generation"
+        ),
+    ),
+    "label_lengths": (
+        lambda: asked("icl", {"label_tokens": PROMPTS.label_tokens}),
+        '"entailment" 3, "neutral" 1, "contradiction" 3',
+        lambda: asked("icl", {"label_tokens": PROMPTS.label_tokens}, calibration="batch"),
     ),
     "disk_space": (
         lambda: replace(context(), machine=MachineFacts(free_disk_bytes=3 * GIB)),
