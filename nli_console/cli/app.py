@@ -16,6 +16,7 @@ from nli_console.cli.cache import cache_app
 from nli_console.cli.context import Context
 from nli_console.cli.data import data_app
 from nli_console.cli.demo import demo
+from nli_console.cli.evaluate import evaluate
 from nli_console.cli.exit_codes import HELP as EXIT_CODES
 from nli_console.cli.globals import Globals
 from nli_console.cli.prompt import prompt
@@ -45,6 +46,7 @@ def build() -> App:
         result_action="return_value",
     )
     app.command(run_app)
+    app.command(evaluate, name="evaluate")
     app.command(history.list_runs, name="list")
     app.command(history.show)
     app.command(watch)

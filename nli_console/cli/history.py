@@ -18,7 +18,7 @@ from nli_console.record.evidence import gather
 from nli_console.record.groups import Group, Spread, grouped, make_group, runs_of
 from nli_console.record.labels import read_labels
 from nli_console.record.layout import RunLayout
-from nli_console.record.spec import RunSpec
+from nli_console.record.spec import Evaluated, RunSpec
 from nli_console.record.spec_io import load_spec
 from nli_console.record.state import State, derive
 from nli_console.record.store import Accuracy, RunSummary, Store
@@ -291,9 +291,16 @@ def spec_lines(spec: RunSpec) -> list[tuple[str, object]]:
     """What was asked for, without the hyperparameters."""
     changed = ", ".join(spec.changed)
     limit = "none" if spec.time_limit is None else format_duration(spec.time_limit)
+    evaluated = spec.evaluates
+    what = [] if evaluated is None else [("evaluates", evaluated_text(evaluated))]
+    preset = [("preset", f"{spec.preset or 'none'}{f', changed: {changed}' if changed else ''}")]
+    if evaluated is not None:
+        preset = [("changed", changed)] if changed else []
+    splits = [("splits", ", ".join(spec.data.evaluate_on))] if spec.data.evaluate_on else []
     return [
         ("method", spec.method),
-        ("preset", f"{spec.preset or 'none'}{f', changed: {changed}' if changed else ''}"),
+        *what,
+        *preset,
         ("model", spec.model if spec.model == spec.model_name else f"{spec.model_name} ({spec.model})"),
         (
             "data",
@@ -301,6 +308,7 @@ def spec_lines(spec: RunSpec) -> list[tuple[str, object]]:
             if spec.data.source == spec.data.name
             else f"{spec.data.name} ({spec.data.source})",
         ),
+        *splits,
         ("fraction", f"{spec.data.fraction:g}"),
         ("seed", spec.seed),
         ("time limit", limit),
@@ -308,9 +316,16 @@ def spec_lines(spec: RunSpec) -> list[tuple[str, object]]:
     ]
 
 
+def evaluated_text(evaluated: Evaluated) -> str:
+    """What an evaluate-only run scores, with the method that made it and where it stands."""
+    made = f" ({evaluated.method})" if evaluated.method else ""
+    place = "" if evaluated.weights == evaluated.name else f", {evaluated.weights}"
+    return f"{evaluated.title}{made}{place}"
+
+
 def hyperparameter_lines(spec: RunSpec) -> list[tuple[str, object]]:
     """Every hyperparameter; those that differ from the preset are marked."""
     return [
-        (name, f"{format_value(value)}{'  (changed)' if name in spec.changed else ''}")
+        (name, f"{format_value(value) or UNKNOWN}{'  (changed)' if name in spec.changed else ''}")
         for name, value in spec.hyperparameters.items()
     ]

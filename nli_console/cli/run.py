@@ -17,6 +17,7 @@ from nli_console.data.check import check
 from nli_console.errors import ConsoleError
 from nli_console.methods import presets, registry
 from nli_console.methods.base import Method, TrainingHyperparameters
+from nli_console.methods.evaluation import EVALUATE
 from nli_console.methods.fields import FieldDescription, describe, parse, require
 from nli_console.methods.presets import Preset
 from nli_console.record.compose import Draft, compose, members
@@ -77,7 +78,7 @@ def _asked(name: str) -> tuple[Any, str]:
     return _Text, f"{field.help}{limits}{default}"
 
 
-_COMMON: dict[str, tuple[Any, str]] = {
+COMMON: dict[str, tuple[Any, str]] = {
     "preset": (
         _Text,
         "paper, recommended, demo, or a saved one (default: demo for the demo models, else recommended)",
@@ -112,17 +113,25 @@ def start(method: Method, given: Mapping[str, Any], options: RunOptions, context
     Raises:
         ConsoleError: any value, preset, model or dataset that cannot be used; nothing was started then.
     """
-    if options.detach and options.watch:
-        raise ConsoleError("--detach and --watch contradict each other; give one of them")
     draft = make_draft(method, given, options, context)
     seeds = chosen_seeds(options, draft.seed)
-    spec = compose(replace(draft, seed=seeds[0]), context.settings)
+    return carry_out(compose(replace(draft, seed=seeds[0]), context.settings), seeds, options, context)
+
+
+def carry_out(spec: RunSpec, seeds: Sequence[int], options: RunOptions, context: Context) -> int:
+    """Check what was composed, then show it or start it, once per seed; returns the exit code.
+
+    Raises:
+        ConsoleError: options that contradict each other, or a dataset or recipe that cannot be used.
+    """
+    if options.detach and options.watch:
+        raise ConsoleError("--detach and --watch contradict each other; give one of them")
     check_runs_dir(context.runs_dir, make=False)
-    looked = check(spec.data)
+    looked = check(spec.data, train=spec.evaluates is None)
     for sentence in looked.notes:
         note(sentence)
-    if spec.report_to and not method.trains:
-        note(f"{method.name} trains nothing, so that nothing is reported to {', '.join(spec.report_to)}")
+    if spec.report_to and not registry.get(spec.method).trains:
+        note(f"{spec.method} trains nothing, so that nothing is reported to {', '.join(spec.report_to)}")
     else:
         for sentence in missing(spec.report_to):
             note(sentence)
@@ -197,18 +206,18 @@ def make_draft(method: Method, given: Mapping[str, Any], options: RunOptions, co
         preset=preset.name,
         model=model,
         data=data,
-        fraction=_given("fraction", options.fraction, fraction),
+        fraction=given_value("fraction", options.fraction, fraction),
         seed=defaults.seed if options.seed is None else parse_seed(options.seed),
         name=options.name or "",
-        time_limit=_given("time_limit", options.time_limit),
+        time_limit=given_value("time_limit", options.time_limit),
         launcher="cli",
         ignored_checks=tuple(options.ignore or ()),
-        report_to=_given("report_to", options.report_to),
-        stop_on=_given("stop_on", options.stop_on),
+        report_to=given_value("report_to", options.report_to),
+        stop_on=given_value("stop_on", options.stop_on),
     )
 
 
-def _given(name: str, text: str | None, default: Any = None) -> Any:
+def given_value(name: str, text: str | None, default: Any = None) -> Any:
     """The value of an option that the form has, too."""
     return default if text is None else parse(BY_NAME[name], text)
 
@@ -220,11 +229,13 @@ def _command(method: Method) -> Callable[..., int]:
 
     def command(*, context: Context, **values: Any) -> int:
         given = {field.name: values[field.name] for field in fields if values.get(field.name) is not None}
-        common = {name: values[name] for name in _COMMON if values.get(name) is not None}
+        common = {name: values[name] for name in COMMON if values.get(name) is not None}
         return start(method, given, RunOptions(**common), context)
 
-    signature = [_common_parameter(name, kind, help) for name, (kind, help) in _COMMON.items()]
-    signature += [_field_parameter(field, recommended) for field in fields]
+    signature = [common_parameter(name, kind, help) for name, (kind, help) in COMMON.items()]
+    signature += [
+        field_parameter(field, field.format(recommended.get(field.name, field.default))) for field in fields
+    ]
     signature.append(inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=Ctx))
     command.__signature__ = inspect.Signature(signature)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in signature}
@@ -244,7 +255,8 @@ def _recommended(method: Method) -> Mapping[str, Any]:
     return require(method.Hyperparameters, preset.hyperparameters).model_dump()
 
 
-def _common_parameter(name: str, kind: Any, help: str) -> inspect.Parameter:
+def common_parameter(name: str, kind: Any, help: str) -> inspect.Parameter:
+    """An option that is no hyperparameter; its value stays text."""
     flag = kind is bool
     parameter = Parameter(
         name=_option(name),
@@ -257,14 +269,14 @@ def _common_parameter(name: str, kind: Any, help: str) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
 
-def _field_parameter(field: FieldDescription, recommended: Mapping[str, Any]) -> inspect.Parameter:
+def field_parameter(field: FieldDescription, default: str) -> inspect.Parameter:
+    """The option of a hyperparameter; ``default`` is what its help says of it."""
     limits = " ".join(part for part in (field.bounds, field.unit) if part)
-    shown = field.format(recommended.get(field.name, field.default))
     parameter = Parameter(
         name=field.option,
         help=f"{field.help}; {limits}" if limits else field.help,
         group=_group(field.group),
-        show_default=lambda _: shown,
+        show_default=lambda _: default,
         metavar=_METAVARS.get(field.kind),
     )
     return inspect.Parameter(
@@ -301,6 +313,8 @@ def _unknown(
     *_: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
 ) -> None:
     """Start a run of METHOD; without METHOD, of the method that the settings name."""
+    if method == EVALUATE:
+        raise ConsoleError("evaluate is a command of its own: nli-console evaluate SOURCE")
     registry.get(method)
 
 

@@ -55,11 +55,12 @@ def check(spec: DataSpec, *, train: bool = True) -> DataCheck:
     if train and TRAIN not in spec.splits:
         split_location(spec, TRAIN)
     for name in spec.evaluate_on:
-        split_location(spec, name)
+        if name != HELD_OUT:
+            split_location(spec, name)
     splits: dict[str, SplitLook] = {}
     notes: list[str] = []
     for name in spec.splits:
-        if name != TRAIN and spec.evaluate_on and name not in spec.evaluate_on:
+        if _unread(spec, name, train):
             continue
         try:
             splits[name] = _look(spec, name)
@@ -72,6 +73,13 @@ def check(spec: DataSpec, *, train: bool = True) -> DataCheck:
             f'there is no validation split: a tenth of train is held out and reported on as "{HELD_OUT}"'
         )
     return DataCheck(splits, notes)
+
+
+def _unread(spec: DataSpec, split: str, train: bool) -> bool:
+    """Whether a run reads nothing of a split."""
+    if split == TRAIN:
+        return not train and not {TRAIN, HELD_OUT} & set(spec.evaluate_on)
+    return bool(spec.evaluate_on) and split not in spec.evaluate_on
 
 
 def _look(spec: DataSpec, split: str) -> SplitLook:

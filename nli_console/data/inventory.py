@@ -3,12 +3,18 @@
 import random
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nli_console.data.files import split_files
 from nli_console.data.prompts.demonstrations import choose
-from nli_console.data.sample import prepare, sampled_rows, sampling_order
+from nli_console.data.sample import (
+    Prepared,
+    prepare,
+    prepare_evaluation,
+    sampled_rows,
+    sampling_order,
+)
 from nli_console.data.spec import LABELS, DataSpec, Example
 
 SAMPLED = 2000
@@ -75,7 +81,20 @@ class Inventory:
 def take_inventory(spec: DataSpec) -> Inventory:
     """Read a dataset once. Raises as :func:`nli_console.data.sample.prepare`."""
     prepared = prepare(spec.model_copy(update={"fraction": 1.0}), 0)
-    rows = prepared.train.examples
+    return _inventory(prepared, prepared.train.examples)
+
+
+def take_evaluation_inventory(spec: DataSpec) -> Inventory:
+    """The same where nothing is trained: the sample and the longest are of the reported rows.
+
+    Raises as :func:`nli_console.data.sample.prepare_evaluation`.
+    """
+    prepared = prepare_evaluation(spec.model_copy(update={"fraction": 1.0}), 0)
+    rows = [row for split in prepared.evaluation.values() for row in split.examples]
+    return replace(_inventory(prepared, rows), ids=[], labels=b"", repeated={})
+
+
+def _inventory(prepared: Prepared, rows: list[Example]) -> Inventory:
     order = sorted(range(len(rows)), key=lambda number: -len(rows[number].premise + rows[number].hypothesis))
     picked = random.Random(0).sample(range(len(rows)), min(SAMPLED, len(rows)))
     return Inventory(

@@ -85,6 +85,46 @@ def prepare(spec: DataSpec, seed: int, *, progress: Progress | None = None) -> P
     )
 
 
+def prepare_evaluation(spec: DataSpec, seed: int, *, progress: Progress | None = None) -> Prepared:
+    """The rows of a run that trains nothing and asks for no training rows: its reported splits alone.
+
+    No train split is needed, and ``train`` itself may be reported on. :data:`HELD_OUT` names the rows that
+    :func:`prepare` reports on where there are only training rows. Of each split ``round(fraction × rows)``
+    rows are taken by ``seed``, whatever the order of the file.
+
+    Raises:
+        ConsoleError: as :func:`read_split`; an unknown name in ``spec.evaluate_on``; nothing but train, and
+            no name.
+    """
+    if spec.evaluate_on == (HELD_OUT,):
+        whole = spec.model_copy(update={"evaluate_on": (), "fraction": 1.0})
+        found = prepare(whole, seed, progress=progress).evaluation
+        if HELD_OUT not in found:
+            raise ConsoleError(
+                f'{clean_line(spec.name)} has no split "{HELD_OUT}", which stands for a part of train where '
+                f"there is nothing else; it has {', '.join(map(clean_line, split_names(spec)))}"
+            )
+    else:
+        names = split_names(spec)
+        found = _evaluation(spec, names, progress)
+        if not found:
+            raise ConsoleError(
+                f"{clean_line(spec.name)} has no labelled split but train; name it to report on it"
+            )
+    evaluation = {
+        name: Split(name, _sample(split.examples, spec.fraction, seed), split.dropped)
+        for name, split in found.items()
+    }
+    return Prepared(
+        Split(TRAIN, [], 0),
+        Split("selection", [], 0),
+        evaluation,
+        {name: split.dropped for name, split in evaluation.items()},
+        {name: digest(example.id for example in split.examples) for name, split in evaluation.items()},
+        {name: majority(split.examples) for name, split in evaluation.items()},
+    )
+
+
 def digest(ids: Iterable[str]) -> str:
     """SHA-256 of ids, one a line, in order."""
     total = hashlib.sha256()

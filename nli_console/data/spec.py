@@ -58,7 +58,12 @@ class DataSpec(BaseModel):
     splits: dict[str, str] = Field(
         default_factory=dict, description="our split name → file inside source, or hub split name"
     )
-    fraction: float = Field(default=1.0, gt=0, le=1, description="share of the training rows")
+    fraction: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="share of the training rows; of the reported rows in an evaluate-only run",
+    )
     selection_rows: int = Field(
         default=2000, ge=0, description="training rows held out for model selection (at most a tenth of them)"
     )

@@ -71,18 +71,19 @@ def quantised_modules(shapes: "ModelShapes") -> frozenset[str]:
     )
 
 
-def load_quantised(loader: ModelLoader, task: "Task", hyperparameters: QloraHyperparameters) -> "Module":
-    """The base model in nf4, everything frozen. What is not quantised is kept in the arithmetic's precision.
+def load_quantised(loader: ModelLoader, task: "Task", *, double: bool) -> "Module":
+    """The base model in nf4, its scales quantised too where ``double``, everything frozen.
 
-    There is no cast of embeddings and norms to fp32 as in PEFT's ``prepare_model_for_kbit_training``, which
-    costs 4.2 GB with Llama-3-8B and serves training only where they are trained.
+    What is not quantised is kept in the arithmetic's precision. There is no cast of embeddings and norms to
+    fp32 as in PEFT's ``prepare_model_for_kbit_training``, which costs 4.2 GB with Llama-3-8B and serves
+    training only where they are trained.
     """
     from transformers import BitsAndBytesConfig
 
     quantisation = BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=hyperparameters.double_quantisation,
+        bnb_4bit_use_double_quant=double,
         bnb_4bit_compute_dtype=loader.compute_dtype,
         llm_int8_skip_modules=unquantised_names(loader.shapes(task)),
     )
@@ -110,15 +111,20 @@ def unquantised_names(shapes: "ModelShapes") -> list[str]:
     return list(dict.fromkeys([*shapes.head, *_tied_heads(shapes)]))
 
 
+def widen_head(model: Any, shapes: "ModelShapes") -> None:
+    """The head of ``model`` in fp32: updates of 1e-4 vanish in bf16 weights."""
+    for name in shapes.head:
+        model.get_submodule(name).float()
+
+
 def with_updates(
     model: Any, shapes: "ModelShapes", hyperparameters: QloraHyperparameters, *, head: bool
 ) -> "Module":
     """``model`` with LoRA on its target modules, and with its head trained in full in fp32 where ``head``."""
     from peft import LoraConfig, TaskType, get_peft_model
 
-    for name in shapes.head if head else ():
-        # Updates of 1e-4 vanish in bf16 weights.
-        model.get_submodule(name).float()
+    if head:
+        widen_head(model, shapes)
     return get_peft_model(
         model,
         LoraConfig(

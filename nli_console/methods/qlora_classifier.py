@@ -33,7 +33,7 @@ class QloraClassifier(Method):
     report_accuracy = 0.3469
 
     def build(self, loader: ModelLoader, hyperparameters: ClassifierHyperparameters) -> "Module":
-        model = qlora.load_quantised(loader, "classifier", hyperparameters)
+        model = qlora.load_quantised(loader, "classifier", double=hyperparameters.double_quantisation)
         return qlora.with_updates(model, loader.shapes("classifier"), hyperparameters, head=True)
 
     def count(self, shapes: "ModelShapes", hyperparameters: ClassifierHyperparameters) -> ParameterCounts:

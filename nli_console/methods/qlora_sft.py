@@ -29,7 +29,7 @@ class QloraSft(Method):
     report_accuracy = 0.3612
 
     def build(self, loader: ModelLoader, hyperparameters: qlora.QloraHyperparameters) -> "Module":
-        model = qlora.load_quantised(loader, "causal", hyperparameters)
+        model = qlora.load_quantised(loader, "causal", double=hyperparameters.double_quantisation)
         return qlora.with_updates(model, loader.shapes("causal"), hyperparameters, head=False)
 
     def count(self, shapes: "ModelShapes", hyperparameters: qlora.QloraHyperparameters) -> ParameterCounts:

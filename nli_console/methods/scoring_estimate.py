@@ -75,7 +75,7 @@ def scoring_memory(
     stored = sum(packed.values())
     weights = (shapes.total - stored) * number + stored * plan.quantised_bits // 8
     whole_numbers = bool(packed) and plan.quantised_bits == 8
-    forward = _Forward(
+    forward = Forward(
         body, rows, number, shapes.config["vocab_size"], precision, compute if whole_numbers else None
     )
     if masked:
@@ -109,7 +109,7 @@ def _quantisation(shapes: ModelShapes, plan: TrainingPlan, packed: Mapping[str, 
     )
 
 
-class _Forward:
+class Forward:
     """Bytes that stand at once while a batch of ``rows`` goes through the layers without gradients.
 
     ``whole_numbers`` is where matrices are multiplied in 8 bits; ``None`` where they are not.

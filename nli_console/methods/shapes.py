@@ -25,6 +25,8 @@ Shape = tuple[int, ...]
 SHIPPED: dict[str, str] = {
     "roberta-large": "roberta-large",
     "FacebookAI/roberta-large": "roberta-large",
+    "roberta-large-mnli": "roberta-large",
+    "FacebookAI/roberta-large-mnli": "roberta-large",
     "meta-llama/Meta-Llama-3-8B": "llama-3-8b",
     "meta-llama/Meta-Llama-3-8B-Instruct": "llama-3-8b",
 }

@@ -7,16 +7,23 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from nli_console.data.layouts import TRAIN
 from nli_console.data.prompts import PromptTemplate, catalogue
 from nli_console.data.resolve import resolve_dataset, resolve_model
+from nli_console.data.sample import HELD_OUT
+from nli_console.data.spec import DataSpec
 from nli_console.errors import ConsoleError
 from nli_console.methods import presets, registry
+from nli_console.methods.base import Hyperparameters
 from nli_console.methods.checks import check_ignored
+from nli_console.methods.evaluation import EVALUATE, EvaluationHyperparameters
 from nli_console.methods.fields import describe, option_of, require
 from nli_console.record.groups import GROUP_PREFIX, member_name
 from nli_console.record.labels import NAME_LIMIT
+from nli_console.record.layout import PROMPT
 from nli_console.record.provenance import collect
 from nli_console.record.secrets import scrub, scrub_arguments
+from nli_console.record.sources import Source
 from nli_console.record.spec import Provenance, RunSpec
 from nli_console.record.spec_io import new_id
 from nli_console.settings import Guards, LoadedSettings, user_folder
@@ -63,31 +70,114 @@ def compose(draft: Draft, settings: LoadedSettings, *, now: float | None = None)
     base: dict[str, Any] = {} if chosen is None else dict(chosen.hyperparameters)
     values = require(method.Hyperparameters, {**base, **draft.hyperparameters}).model_dump(mode="json")
     preset = require(method.Hyperparameters, base).model_dump(mode="json")
-    model = resolve_model(draft.model, settings)
+    trackers = settings.values.defaults.report_to if draft.report_to is None else draft.report_to
+    return _complete(
+        settings,
+        draft.launcher,
+        id=new_id(method.name, draft.model, moment),
+        name=scrub(clean_line(draft.name, limit=NAME_LIMIT)) or f"{method.name} {short_name(draft.model)}",
+        method=method.name,
+        hyperparameters=values,
+        changed={name: value for name, value in values.items() if value != preset[name]},
+        preset=None if chosen is None else chosen.name,
+        template=template_of(values),
+        model=resolve_model(draft.model, settings),
+        model_name=clean_line(draft.model, limit=200),
+        data=resolve_dataset(draft.data, settings, draft.fraction),
+        seed=draft.seed,
+        ignored_checks=list(check_ignored(draft.ignored_checks)),
+        submitted=moment,
+        time_limit=draft.time_limit,
+        report_to=list(trackers),
+        guards=_guards(draft, settings),
+    )
+
+
+@dataclass(frozen=True)
+class EvaluationDraft:
+    """What a form or a command line asks to evaluate.
+
+    ``hyperparameters`` are as in :class:`Draft`; what is left out follows from the source. ``data`` is the
+    run's own where it is ``None``, or the settings' for a source that is no run; ``splits`` are all that are
+    reported on where they are empty, of which ``fraction`` is the share of the rows.
+    """
+
+    source: Source
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+    data: str | None = None
+    splits: tuple[str, ...] = ()
+    fraction: float = 1.0
+    seed: int = 1
+    name: str = ""
+    time_limit: float | None = None
+    launcher: str = "cli"
+    ignored_checks: tuple[str, ...] = ()
+
+
+def compose_evaluation(
+    draft: EvaluationDraft, settings: LoadedSettings, *, now: float | None = None
+) -> RunSpec:
+    """The spec of a new evaluate-only run. Nothing is written.
+
+    Raises:
+        ConsoleError: for an unknown dataset, template or check, or a hyperparameter that cannot be used.
+    """
+    moment, source = time.time() if now is None else now, draft.source
+    values = require(EvaluationHyperparameters, {**source.values, **draft.hyperparameters})
+    plain = require(EvaluationHyperparameters, source.values).model_dump(mode="json")
+    asked = values.model_dump(mode="json")
+    template = catalogue.load(values.template, user_folder()) if values.template else source.template
+    evaluated = source.evaluated
+    if evaluated.task == "causal" and template is None:
+        raise ConsoleError(
+            f"{evaluated.title} answers a prompt, and no {PROMPT} says which; name its template with "
+            "--template"
+        )
+    what = f"{evaluated.method} {short_name(source.model_name)}" if evaluated.method else evaluated.name
+    return _complete(
+        settings,
+        draft.launcher,
+        id=new_id(EVALUATE, what, moment),
+        name=scrub(clean_line(draft.name, limit=NAME_LIMIT)) or f"{EVALUATE} {short_name(what)}",
+        method=EVALUATE,
+        evaluates=evaluated,
+        hyperparameters=asked,
+        changed={name: value for name, value in asked.items() if value != plain[name]},
+        template=template,
+        model=source.model,
+        model_name=source.model_name,
+        data=_evaluated_data(draft, settings),
+        seed=draft.seed,
+        ignored_checks=list(check_ignored(draft.ignored_checks)),
+        submitted=moment,
+        time_limit=draft.time_limit,
+    )
+
+
+def _evaluated_data(draft: EvaluationDraft, settings: LoadedSettings) -> DataSpec:
+    """The dataset with the splits to report on; of training rows alone, those that training held out."""
+    own = draft.source.data
+    if draft.data is None and own is not None:
+        data = own.model_copy(update={"fraction": draft.fraction, "evaluate_on": ()})
+    else:
+        named = draft.data or settings.values.defaults.data
+        data = resolve_dataset(named, settings, draft.fraction)
+    splits = tuple(dict.fromkeys(draft.splits))
+    if not splits and set(data.splits) == {TRAIN}:
+        # Without validation rows a run reports on a tenth of its own; of other data all rows are new.
+        splits = (HELD_OUT if draft.data is None and own is not None else TRAIN,)
+    return data.model_copy(update={"evaluate_on": splits})
+
+
+def _complete(settings: LoadedSettings, launcher: str, **asked: Any) -> RunSpec:
+    """The spec of what was ``asked``, with what the settings say of every run."""
     _refuse_secrets(settings)
     try:
         spec = RunSpec(
-            id=new_id(method.name, draft.model, moment),
-            name=scrub(clean_line(draft.name, limit=NAME_LIMIT)) or f"{method.name} {_short(draft.model)}",
-            method=method.name,
-            hyperparameters=values,
-            changed={name: value for name, value in values.items() if value != preset[name]},
-            preset=None if chosen is None else chosen.name,
-            template=template_of(values),
-            model=model,
-            model_name=clean_line(draft.model, limit=200),
-            data=resolve_dataset(draft.data, settings, draft.fraction),
-            seed=draft.seed,
-            ignored_checks=list(check_ignored(draft.ignored_checks)),
-            submitted=moment,
-            time_limit=draft.time_limit,
+            **{"guards": settings.values.guards, **asked},
             cache_dir=str(settings.cache_dir),
             checkpoints=settings.values.checkpoints,
             cache=settings.values.cache,
-            guards=_guards(draft, settings),
-            report_to=list(
-                settings.values.defaults.report_to if draft.report_to is None else draft.report_to
-            ),
             queue=settings.values.queue,
             telemetry=settings.values.telemetry,
             on_finish=settings.values.interface.on_finish,
@@ -96,7 +186,7 @@ def compose(draft: Draft, settings: LoadedSettings, *, now: float | None = None)
     except ValidationError as error:
         lines = [_problem(problem["loc"], problem["msg"]) for problem in error.errors(include_url=False)]
         raise ConsoleError("\n".join(lines)) from None
-    return spec.model_copy(update={"provenance": _provenance(spec, draft, settings)})
+    return spec.model_copy(update={"provenance": _provenance(spec, launcher, settings)})
 
 
 def members(spec: RunSpec, seeds: Sequence[int]) -> list[RunSpec]:
@@ -128,10 +218,20 @@ def _member(spec: RunSpec, seed: int, **changes: Any) -> RunSpec:
 
 def equivalent_command(spec: RunSpec) -> list[str]:
     """The ``nli-console run …`` that asks for the same again: the preset, and what differs from it."""
-    command = ["nli-console", "run", spec.method]
-    if spec.preset is not None:
-        command += ["--preset", spec.preset]
-    command += ["--model", spec.model_name, "--data", spec.data.name]
+    if spec.evaluates is not None:
+        command = ["nli-console", EVALUATE, spec.evaluates.name]
+        if spec.evaluates.step is not None:
+            command += ["--checkpoint", str(spec.evaluates.step)]
+        if spec.evaluates.kind == "adapter":
+            command += ["--model", spec.model_name]
+        command += ["--data", spec.data.name]
+        for split in spec.data.evaluate_on:
+            command += ["--split", split]
+    else:
+        command = ["nli-console", "run", spec.method]
+        if spec.preset is not None:
+            command += ["--preset", spec.preset]
+        command += ["--model", spec.model_name, "--data", spec.data.name]
     if spec.data.fraction != 1:
         command += ["--fraction", repr(spec.data.fraction)]
     command += ["--seed", str(spec.seed), "--name", spec.name]
@@ -143,11 +243,23 @@ def equivalent_command(spec: RunSpec) -> list[str]:
         command += ["--report-to", ",".join(spec.report_to)]
     if spec.guards.stop_on:
         command += ["--stop-on", ",".join(spec.guards.stop_on)]
-    named = spec.hyperparameters if spec.preset is None else spec.changed
-    for described in describe(registry.get(spec.method).Hyperparameters):
+    several = spec.preset is None and spec.evaluates is None
+    named = spec.hyperparameters if several else spec.changed
+    for described in describe(hyperparameters_of(spec)):
         if described.name in named:
             command += described.arguments(named[described.name])
     return command
+
+
+def hyperparameters_of(spec: RunSpec) -> type[Hyperparameters]:
+    """The class that ``spec.hyperparameters`` are of.
+
+    Raises:
+        ConsoleError: there is no such method.
+    """
+    if spec.evaluates is not None:
+        return EvaluationHyperparameters
+    return registry.get(spec.method).Hyperparameters
 
 
 def template_of(hyperparameters: Mapping[str, Any]) -> PromptTemplate | None:
@@ -169,8 +281,8 @@ def _guards(draft: Draft, settings: LoadedSettings) -> Guards:
     return Guards.model_validate({"stop_on": list(draft.stop_on)})
 
 
-def _provenance(spec: RunSpec, draft: Draft, settings: LoadedSettings) -> Provenance:
-    return collect(equivalent_command(spec), launcher=draft.launcher, settings_path=settings.path)
+def _provenance(spec: RunSpec, launcher: str, settings: LoadedSettings) -> Provenance:
+    return collect(equivalent_command(spec), launcher=launcher, settings_path=settings.path)
 
 
 def _refuse_secrets(settings: LoadedSettings) -> None:
@@ -190,7 +302,7 @@ def _refuse_secrets(settings: LoadedSettings) -> None:
         )
 
 
-def _short(model: str) -> str:
+def short_name(model: str) -> str:
     return clean_line(model.rstrip("/").rpartition("/")[2], limit=60)
 
 

@@ -74,6 +74,10 @@ class Group:
         return self.runs[0].method
 
     @property
+    def method_title(self) -> str:
+        return self.runs[0].method_title
+
+    @property
     def model(self) -> str:
         return self.runs[0].model
 

@@ -6,12 +6,17 @@ from pathlib import Path
 
 RUN_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 ATTEMPT_NAME = re.compile(r"\d{4}")
+CHECKPOINT_NAME = re.compile(r"checkpoint-(\d+)")
 TRASH = ".trash"
 SPEC, LABELS, STOP = "spec.json", "labels.json", "control/stop.json"
 OWNER, FINAL, RESULT = "owner.json", "final.json", "result.json"
 GUARDS = "guards.json"
 EVENTS, METRICS, CURVE = "events.jsonl", "metrics.jsonl", "curve.jsonl"
 LOG = "console.log"
+MANIFEST = "MANIFEST.json"
+SELECTION = "selection.json"
+PROMPT = "prompt.json"
+"""In a run's folder and beside its product."""
 ENVIRONMENT_TAG = "NLI_CONSOLE_RUN"
 """Environment variable that every process of a run carries: ``<run folder>`` (absolute, resolved)."""
 
@@ -104,8 +109,12 @@ class RunLayout(_Folder):
         return self.path / "checkpoints"
 
     @property
+    def selection(self) -> Path:
+        return self.checkpoints / SELECTION
+
+    @property
     def prompt(self) -> Path:
-        return self.path / "prompt.json"
+        return self.path / PROMPT
 
     @property
     def features(self) -> Path:

@@ -1,11 +1,12 @@
 """``spec.json``: what was asked for, complete enough to run it again anywhere."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from nli_console.data.prompts import PromptTemplate
 from nli_console.data.spec import DataSpec
+from nli_console.methods.shapes import Task
 from nli_console.settings import Cache, Checkpoints, Guards, Queue, Telemetry
 
 SPEC_VERSION = 1
@@ -27,6 +28,33 @@ class Provenance(BaseModel):
     settings_path: str | None = None
 
 
+class Evaluated(BaseModel):
+    """What an evaluate-only run scores: weights that stood there when it was submitted.
+
+    It says everything that scoring needs and that is to be known of them afterwards, so that the run of which
+    they are may be deleted when this one has finished.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    kind: Literal["run", "adapter", "model"] = Field(description="a run's, or a folder's or the hub's")
+    name: str = Field(description="id of the run, or the folder or hub id as the user named it")
+    weights: str = Field(description="absolute folder of model, adapter or checkpoint, or hub id")
+    task: Task = Field(default="classifier", description="the head that answers")
+    method: str | None = Field(default=None, description="that the run was trained with")
+    hyperparameters: dict[str, Any] = Field(default_factory=dict, description="of the run")
+    step: int | None = Field(
+        default=None, description="optimiser step of the checkpoint; none of a finished product"
+    )
+    digest: str | None = Field(default=None, description="SHA-256 of the weights' files; none of a hub model")
+    prompt: str | None = Field(default=None, description="digest of the prompts that it was trained on")
+
+    @property
+    def title(self) -> str:
+        """``20261125-…-lora-demo-3f2a, checkpoint-40``."""
+        return self.name if self.step is None else f"{self.name}, checkpoint-{self.step}"
+
+
 class RunSpec(BaseModel):
     """One run, as submitted; written once and never changed."""
 
@@ -39,7 +67,8 @@ class RunSpec(BaseModel):
         default=None,
         description="id that the runs launched together share; nothing else of a group is stored",
     )
-    method: str
+    method: str = Field(description="its name, or evaluate")
+    evaluates: Evaluated | None = Field(default=None, description="of an evaluate-only run: what it scores")
     hyperparameters: dict[str, Any] = Field(description="complete, as validated by the method")
     changed: dict[str, Any] = Field(default_factory=dict, description="values that differ from the preset's")
     preset: str | None = None

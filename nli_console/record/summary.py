@@ -73,7 +73,9 @@ class RunSummary:
     Times are seconds since the epoch; ``seconds`` sums the attempts, the running one included. ``loss`` is
     the last step's while the run is live, afterwards the mean of its last block of at most 256 steps.
     ``guards`` are the warnings of the latest attempt that are active, or were when it ended.
-    ``newer`` says that a later version of the console wrote it.
+    ``evaluates`` is what an evaluate-only run scores: the id of a run with its checkpoint, or a folder or hub
+    id; ``evaluated_method`` is how that was trained. ``newer`` says that a later version of the console wrote
+    it.
     """
 
     id: str
@@ -81,6 +83,8 @@ class RunSummary:
     state: RunState
     name: str = ""
     method: str = ""
+    evaluates: str = ""
+    evaluated_method: str = ""
     model: str = ""
     data: str = ""
     preset: str | None = None
@@ -111,6 +115,11 @@ class RunSummary:
         return RunLayout(self.path)
 
     @property
+    def method_title(self) -> str:
+        """``lora``, or ``evaluate lora``."""
+        return f"{self.method} {self.evaluated_method}".rstrip()
+
+    @property
     def reason(self) -> str:
         """Why the run is in its state, in words; empty when there is nothing to say."""
         return self.state.reason.sentence if self.state.reason is not None else ""
@@ -122,6 +131,7 @@ class RunSummary:
             "id": self.id,
             "name": self.name,
             "method": self.method,
+            "evaluates": self.evaluates or None,
             "model": self.model,
             "data": self.data,
             "preset": self.preset,
@@ -174,7 +184,8 @@ def summarise(
     """Put a summary together from the evidence and the labels of a run."""
     spec: Mapping[str, Any] = evidence.spec or {}
     version = spec.get("version")
-    data = spec.get("data")
+    data, source = spec.get("data"), spec.get("evaluates")
+    evaluated: Mapping[str, Any] = source if isinstance(source, dict) else {}
     if not evidence.has_spec:
         return RunSummary(layout.id, layout.path, state, labels.name or layout.id, tags=labels.tags)
     places = [layout.attempt(number) for number in _numbers(layout, evidence)]
@@ -195,6 +206,8 @@ def summarise(
         state=state,
         name=labels.name or _text(spec.get("name")) or layout.id,
         method=_text(spec.get("method")),
+        evaluates=_evaluates(evaluated),
+        evaluated_method=_text(evaluated.get("method")),
         model=_text(spec.get("model_name")) or _text(spec.get("model")),
         data=_text(data.get("name")) if isinstance(data, Mapping) else "",
         preset=_text(spec.get("preset")) or None,
@@ -221,6 +234,13 @@ def summarise(
         notes=labels.notes,
         newer=isinstance(version, int) and version > SPEC_VERSION,
     )
+
+
+def _evaluates(recorded: Mapping[str, Any]) -> str:
+    """As :attr:`nli_console.record.spec.Evaluated.title`, of whatever the file holds."""
+    step = _whole(recorded.get("step"))
+    name = _text(recorded.get("name"))
+    return name if step is None else f"{name}, checkpoint-{step}"
 
 
 def headline_split(accuracy: Mapping[str, Any]) -> str | None:

@@ -32,7 +32,8 @@ class EngineQuestion:
     """What a form or a command wants to know. ``model`` is a folder or hub id, as a spec has it.
 
     With a ``template`` the rows are prompts behind ``shots`` demonstrations, padded with ``pad_token``;
-    without one they are plain pairs.
+    without one they are plain pairs. ``trains`` says whether training rows are read, or the reported ones
+    alone.
     """
 
     model: str
@@ -42,6 +43,7 @@ class EngineQuestion:
     template: PromptTemplate | None = None
     pad_token: str = AUTO
     shots: int = 0
+    trains: bool = True
 
 
 @dataclass(frozen=True)
@@ -222,6 +224,7 @@ class Engine:
                 "template": None if question.template is None else question.template.model_dump(mode="json"),
                 "pad_token": question.pad_token,
                 "shots": question.shots,
+                "trains": question.trains,
                 "cache_dir": str(self._cache_dir),
             },
             sort_keys=True,

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -39,15 +39,18 @@ from nli_console.methods.estimate import (
     peak_memory,
     run_seconds,
 )
+from nli_console.methods.evaluation import EvaluationHyperparameters
 from nli_console.methods.fields import require
 from nli_console.methods.lora import ALL_LINEAR, matching
 from nli_console.methods.padding import AUTO
 from nli_console.methods.prompting import ScoringHyperparameters
 from nli_console.methods.scoring_estimate import Asked, scoring_memory
 from nli_console.methods.shapes import ModelShapes
-from nli_console.record.spec import RunSpec
+from nli_console.record.compose import hyperparameters_of
+from nli_console.record.spec import Evaluated, RunSpec
 from nli_console.record.speed import Speed
 from nli_console.settings import LoadedSettings
+from nli_console.supervisor import evaluation
 from nli_console.supervisor.devices import allowed_gpus
 from nli_console.supervisor.engine import EngineQuestion
 from nli_console.supervisor.telemetry.readings import Gpu
@@ -67,7 +70,10 @@ class Machine:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What is to be judged. ``model`` is a folder or hub id, ``model_name`` the user's word for it."""
+    """What is to be judged. ``model`` is a folder or hub id, ``model_name`` the user's word for it.
+
+    Of an evaluation ``method`` is that of the weights, or one that makes such weights.
+    """
 
     method: Method
     hyperparameters: Hyperparameters
@@ -75,23 +81,29 @@ class Recipe:
     model_name: str
     ignored: Collection[str] = ()
     template: PromptTemplate | None = None
+    evaluates: Evaluated | None = None
 
 
 @dataclass(frozen=True)
 class Assessment:
     """What is known about a recipe; ``None`` is unknown. ``seconds`` is an estimate from ``speed``.
 
-    ``scored_rows``: rows of all reported splits, where a run only scores them.
+    ``rows``: of each reported split, where a run only scores them.
     """
 
     counts: ParameterCounts | None = None
+    rows: Mapping[str, int] | None = None
     steps: int | None = None
-    scored_rows: int | None = None
     memory: MemoryEstimate | None = None
     speed: Speed | None = None
     seconds: float | None = None
     findings: tuple[Finding, ...] = ()
     machine: Machine = field(default_factory=Machine)
+
+    @property
+    def scored_rows(self) -> int | None:
+        """Of all reported splits together, where a run only scores them."""
+        return None if self.rows is None else sum(self.rows.values())
 
     @property
     def blocking(self) -> list[Finding]:
@@ -121,14 +133,14 @@ def look_at_machine(gpus: Iterable[Gpu] | None, runs_dir: Path) -> Machine:
 
 def recipe_of(spec: RunSpec) -> Recipe:
     """What the checks judge of a spec."""
-    method = registry.get(spec.method)
     return Recipe(
-        method,
-        require(method.Hyperparameters, spec.hyperparameters),
+        registry.get(spec.method) if spec.evaluates is None else evaluation.maker(spec.evaluates),
+        require(hyperparameters_of(spec), spec.hyperparameters),
         spec.model,
         spec.model_name,
         frozenset(spec.ignored_checks),
         spec.template,
+        spec.evaluates,
     )
 
 
@@ -158,7 +170,10 @@ def engine_question(recipe: Recipe, data: DataSpec | None, seed: int) -> EngineQ
     """What the engine is to find out about a recipe."""
     chosen = recipe.hyperparameters
     pad_token, shots = getattr(chosen, "pad_token", AUTO), getattr(chosen, "shots", 0)
-    return EngineQuestion(recipe.model, data, seed, recipe.method.task, recipe.template, pad_token, shots)
+    trains = recipe.evaluates is None
+    return EngineQuestion(
+        recipe.model, data, seed, recipe.method.task, recipe.template, pad_token, shots, trains
+    )
 
 
 def assess(
@@ -181,8 +196,14 @@ def assess(
     tokenizer = _tokenizer(recipe.model)
     asked = recipe.hyperparameters
     hyperparameters = settle(recipe, known)
-    counts, plan, refusal = _count(method, known, hyperparameters)
-    if prompts is not None:
+    evaluated = recipe.evaluates
+    if evaluated is None:
+        counts, plan, refusal = _count(method, known, hyperparameters)
+    else:
+        counts, plan, refusal = evaluation.counts(method, known, evaluated), None, None
+    if prompts is not None and evaluated is not None:
+        prompts = replace(prompts, training_hash=evaluated.prompt)
+    elif prompts is not None:
         prompts = _as_asked(prompts, method, asked)
     trained = asked if isinstance(asked, TrainingHyperparameters) else None
     keep = settings.values.checkpoints.keep
@@ -204,25 +225,33 @@ def assess(
         # The newest, the best where one is chosen, and the one that is being written.
         checkpoints=0 if trained is None else keep + 1 + trained.select_best,
     )
-    memory = _memory(context, hyperparameters, machine, config, data)
+    if isinstance(asked, EvaluationHyperparameters):
+        memory = None
+        if evaluated is not None and counts is not None and machine.compute is not None:
+            memory = evaluation.memory(context, asked, evaluated, counts.total, machine.compute, config)
+    else:
+        memory = _memory(context, hyperparameters, machine, config, data)
     findings = tuple(run_checks(_with_memory(context, memory), recipe.ignored))
     if refusal is not None and not any(finding.blocks for finding in findings):
         raise refusal
-    steps = samples = scored = None
+    steps = samples = rows = None
     if trained is not None and data is not None and data.train_rows is not None:
         steps = optimiser_steps(data.train_rows, trained)
         samples = steps * trained.batch_size * trained.gradient_accumulation_steps
-    elif not method.trains and data is not None and data.evaluation is not None:
-        samples = scored = sum(data.evaluation.values())
+    elif trained is None and data is not None and data.evaluation is not None:
+        rows = data.evaluation
+        samples = sum(rows.values())
     seconds = None
     if samples is not None and speed is not None:
         seconds = run_seconds(samples, speed.samples_per_second, speed.other_seconds)
-    return Assessment(counts, steps, scored, memory, speed, seconds, findings, machine)
+    return Assessment(counts, rows, steps, memory, speed, seconds, findings, machine)
 
 
 def pace_of(hyperparameters: Hyperparameters) -> dict[str, Any]:
     """Hyperparameters that runs must share for one to tell how long the other takes."""
-    return hyperparameters.pace() if isinstance(hyperparameters, ScoringHyperparameters) else {}
+    if isinstance(hyperparameters, ScoringHyperparameters | EvaluationHyperparameters):
+        return hyperparameters.pace()
+    return {}
 
 
 def refuse(assessment: Assessment) -> None:

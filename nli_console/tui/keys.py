@@ -112,6 +112,7 @@ GROUPS: dict[str, Group] = {
                 shown=True,
             ),
             Key("c", "clone", "clone", "fill the Launch form with this run's settings", shown=True),
+            Key("v", "evaluate", "evaluate", "score the run's model on another dataset or split", shown=True),
             Key("d,delete", "delete", "delete", "move the run to the trash", shown=True),
             Key("u", "undo", "undelete", "bring back what was deleted last"),
             Key(
@@ -151,7 +152,17 @@ GROUPS: dict[str, Group] = {
             Key("down,j", "select(1)", "next run", "select the next run"),
             Key("up,k", "select(-1)", "run before", "select the run before"),
         ),
-        zoomed=("peel", "page", "stop", "resume", "clone", "log_axis", "smoothing", "copy_command"),
+        zoomed=(
+            "peel",
+            "page",
+            "stop",
+            "resume",
+            "clone",
+            "evaluate",
+            "log_axis",
+            "smoothing",
+            "copy_command",
+        ),
     ),
     "data": Group(
         "Data",

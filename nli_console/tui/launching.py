@@ -13,6 +13,7 @@ from nli_console.methods.checks import Finding
 from nli_console.methods.fields import FieldDescription, FieldError
 from nli_console.record.compose import Draft, compose, members
 from nli_console.record.run_fields import RUN_FIELDS
+from nli_console.record.spec import RunSpec
 from nli_console.settings import LoadedSettings, user_folder
 from nli_console.supervisor import launch as launcher
 from nli_console.supervisor.preflight import Machine, assess, machine_of, recipe_of, refuse, settled
@@ -116,12 +117,22 @@ def launch(
     Whatever goes wrong is said, beside the field that it names.
     """
     try:
-        spec = compose(draft, settings)
-        refuse(assess(recipe_of(spec), settings, machine))
-        runs = members(settled(spec), seeds)
-        started = launcher.start_all(settings.runs_dir, runs, settings.values.launch.survive_logout)
+        return start(compose(draft, settings), settings, machine, seeds)
     except Exception as error:
         return refusal(describe(error), draft)
+
+
+def start(
+    spec: RunSpec, settings: LoadedSettings, machine: Machine, seeds: Sequence[int] | None = None
+) -> Launched:
+    """Judge, submit and start what was composed: once, or as a group with a run for each seed.
+
+    Raises:
+        ConsoleError: a check refuses it, or it cannot be started.
+    """
+    refuse(assess(recipe_of(spec), settings, machine))
+    runs = members(settled(spec), seeds or (spec.seed,))
+    started = launcher.start_all(settings.runs_dir, runs, settings.values.launch.survive_logout)
     return Launched(started[0].id)
 
 

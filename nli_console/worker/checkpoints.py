@@ -6,7 +6,6 @@ short, a file that was changed and a file that was added are all told apart from
 
 import hashlib
 import os
-import re
 import shutil
 import stat
 import threading
@@ -16,16 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from nli_console.record.files import RecordError, read_json, sync_folder, write_json
-from nli_console.record.layout import RunLayout
+from nli_console.record.layout import CHECKPOINT_NAME, MANIFEST, RunLayout
 
-MANIFEST = "MANIFEST.json"
 PICKLED_ARGUMENTS = "training_args.bin"
 """Written by the library with every checkpoint: a pickle that may hold a token. Never kept, never read."""
 
 RESUME_FILES = frozenset({"optimizer.pt", "scheduler.pt", "scaler.pt", "rng_state.pth"})
 """Needed to go on training and for nothing else."""
 
-_NAME = re.compile(r"checkpoint-(\d+)")
 _SMALL = 64 * 1024 * 1024
 
 
@@ -53,7 +50,7 @@ def listed(layout: RunLayout) -> list[Checkpoint]:
     except (FileNotFoundError, NotADirectoryError):
         return found
     for path in entries:
-        match = _NAME.fullmatch(path.name)
+        match = CHECKPOINT_NAME.fullmatch(path.name)
         if match and path.is_dir():
             found.append(Checkpoint(path, int(match[1])))
     return sorted(found, key=lambda checkpoint: checkpoint.step)

@@ -1,9 +1,9 @@
 """``python -m nli_console.worker engine``: answers questions of a console about models and data.
 
 One JSON object a line, in and out. A question is ``{id, model, task, data, seed, template, pad_token,
-shots, cache_dir}``; each answer to it repeats the id and holds everything known so far, and the last one says
-``done: true``. The process leaves when its standard input closes, which it does when the console ends in any
-way. It uses no GPU and no network.
+shots, trains, cache_dir}``; each answer to it repeats the id and holds everything known so far, and the
+last one says ``done: true``. The process leaves when its standard input closes, which it does when the
+console ends in any way. It uses no GPU and no network.
 """
 
 import json

@@ -7,7 +7,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from nli_console.data.inventory import Inventory, Pair, fingerprint, take_inventory
+from nli_console.data.inventory import (
+    Inventory,
+    Pair,
+    fingerprint,
+    take_evaluation_inventory,
+    take_inventory,
+)
+from nli_console.data.sample import sampled_rows
 from nli_console.data.spec import DataSpec, Example
 from nli_console.errors import ConsoleError
 from nli_console.methods import shapes
@@ -44,8 +51,10 @@ class Facts:
             return
         spec = DataSpec.model_validate(question["data"])
         try:
-            key = (spec.model_copy(update={"fraction": 1.0}).model_dump_json(), fingerprint(spec))
-            inventory = self._inventories.get(key) or _keep(self._inventories, key, take_inventory(spec))
+            trains = question.get("trains", True)
+            take = take_inventory if trains else take_evaluation_inventory
+            key = (trains, spec.model_copy(update={"fraction": 1.0}).model_dump_json(), fingerprint(spec))
+            inventory = self._inventories.get(key) or _keep(self._inventories, key, take(spec))
         except (ConsoleError, OSError) as error:
             known["notes"].append(clean_line(error, limit=300))
             yield known
@@ -54,13 +63,19 @@ class Facts:
         if part not in self._chosen:
             _keep(self._chosen, part, inventory.chosen(spec.fraction, question["seed"]))
         chosen = self._chosen[part]
-        known["data"] = {
-            "train_rows": len(inventory.ids) if chosen is None else len(chosen),
-            "selection_rows": inventory.selection_rows,
-            "evaluation": inventory.evaluation,
-            "labels": inventory.label_counts(chosen),
-            "repeated": inventory.repeats(chosen),
-        }
+        if trains:
+            known["data"] = {
+                "train_rows": len(inventory.ids) if chosen is None else len(chosen),
+                "selection_rows": inventory.selection_rows,
+                "evaluation": inventory.evaluation,
+                "labels": inventory.label_counts(chosen),
+                "repeated": inventory.repeats(chosen),
+            }
+        else:
+            evaluation = {
+                name: sampled_rows(rows, spec.fraction) for name, rows in inventory.evaluation.items()
+            }
+            known["data"] = {"evaluation": evaluation}
         yield known
         found = self._row_lengths(question, inventory, key, known)
         if found is not None:
@@ -69,7 +84,7 @@ class Facts:
                 kept = [
                     length
                     for (number, _), length in zip(inventory.longest, longest, strict=True)
-                    if chosen is None or number in chosen
+                    if chosen is None or not trains or number in chosen
                 ]
                 known["data"] |= {"lengths": sampled, "longest": max([*kept, *sampled], default=None)}
             yield known

@@ -1,7 +1,7 @@
 """Scores of every row of a split, what they are worth, and every prediction, in dataset order."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,30 +60,61 @@ def score(
 
     Draws no random numbers, so training goes on after it as if it had not been there.
     """
-    order = numpy.argsort(-split.lengths, kind="stable")
     logits = numpy.zeros((len(split), len(LABELS)), dtype=numpy.float32)
-    training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode(), device.autocast():
-            for start in range(0, len(order), batch_size):
-                rows = order[start : start + batch_size]
-                outputs = model(**batcher.inputs(rows.tolist()))
-                logits[rows] = outputs.logits.float().cpu().numpy()
-                progress(start + len(rows), len(order))
-    finally:
-        model.train(training)
-    return _scores(logits[:, labels.to_model], examples)
+    done = 0
+    for rows, values in LogitScorer(model, split, batcher, labels, device, batch_size).batches():
+        logits[rows] = values
+        done += len(rows)
+        progress(done, len(split))
+    return scores_of(logits, examples)
+
+
+@dataclass(frozen=True)
+class LogitScorer:
+    """A classifier's answers to a split, with the weights that it has at that moment."""
+
+    model: torch.nn.Module
+    split: Tokenised
+    batcher: Batcher | FeatureBatcher
+    labels: LabelOrder
+    device: Device
+    batch_size: int
+
+    def plan(self) -> list[list[int]]:
+        """Row numbers in batches of like length, the longest first: what does not fit fails at once."""
+        order = numpy.argsort(-self.split.lengths, kind="stable").tolist()
+        return [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
+
+    def batches(
+        self, done: Container[int] = (), plan: list[list[int]] | None = None
+    ) -> Iterator[tuple[list[int], numpy.ndarray]]:
+        """Yield row numbers and their logits in our order, float32, shape ``(rows, 3)``, batch by batch.
+
+        Batches are those of ``plan``, or of :meth:`plan`. Which rows make a batch does not depend on
+        ``done``, so that a resumed run gives the same numbers; a batch whose rows are all ``done`` is left
+        out.
+        """
+        training = self.model.training
+        self.model.eval()
+        try:
+            for rows in self.plan() if plan is None else plan:
+                if all(row in done for row in rows):
+                    continue
+                with torch.inference_mode(), self.device.autocast():
+                    outputs = self.model(**self.batcher.inputs(rows))
+                yield rows, outputs.logits.float().cpu().numpy()[:, self.labels.to_model]
+        finally:
+            self.model.train(training)
 
 
 def score_words(
     scorer: LabelScorer, split: Prompted, examples: Sequence[Example], progress: Progress
 ) -> Scores:
     """As :func:`score` for a language model: how likely each label word is, normalised over the three."""
-    return _scores(scorer.score(split.prompts(), progress), examples)
+    return scores_of(scorer.score(split.prompts(), progress), examples)
 
 
-def _scores(logits: numpy.ndarray, examples: Sequence[Example]) -> Scores:
+def scores_of(logits: numpy.ndarray, examples: Sequence[Example]) -> Scores:
     """From logits in our order, shape ``(rows, 3)``."""
     ours = logits.astype(numpy.float64)
     # Shifted by the maximum, so that large logits do not overflow.

@@ -9,9 +9,7 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase, set_seed
 from transformers.utils import logging as transformers_logging
 
-from nli_console.data.prompts import PromptRenderer
 from nli_console.data.sample import Prepared
-from nli_console.data.spec import Split
 from nli_console.errors import ConsoleError
 from nli_console.methods.base import Method, TrainingHyperparameters
 from nli_console.methods.padding import AUTO
@@ -37,15 +35,14 @@ from nli_console.worker.models import (
     load_tokenizer,
     usable_positions,
 )
-from nli_console.worker.prompted import Prompted, PromptTokeniser
+from nli_console.worker.prompted import Prompted
 from nli_console.worker.reading import read_rows
 from nli_console.worker.scorer import Rows, Scorer
 from nli_console.worker.selection import Selection
-from nli_console.worker.tokenise import Tokeniser
+from nli_console.worker.tokenising import make_tokeniser, tokenise
 from nli_console.worker.trackers import Trackers
 from nli_console.worker.train import NliTrainer, StepCount, make_trainer
 
-_GIB = 1024**3
 _LEAST_TEXT = 8
 """Tokens that a pair takes at the very least, special tokens included."""
 
@@ -97,8 +94,11 @@ class Job:
         pad_token = getattr(self._hyperparameters, "pad_token", AUTO)
         tokenizer = load_tokenizer(self._folder, self._spec.model_name, pad_token)
         max_length = self._longest(usable_positions(config, tokenizer))
-        tokeniser, prompt = self._tokeniser(tokenizer, max_length)
-        train, selection_rows, evaluation = self._tokenise(prepared, tokeniser)
+        self._require_template()
+        tokeniser, prompt = make_tokeniser(self._spec, tokenizer, self._folder, max_length)
+        trained_on = {"train": prepared.train, "selection": prepared.selection}
+        evaluation = tokenise(self._attempt, tokeniser, {**trained_on, **prepared.evaluation})
+        train, selection_rows = evaluation.pop("train"), evaluation.pop("selection")
         self._stop.check()
 
         self._recorder.phase("loading", detail=f"loading {self._spec.model_name}")
@@ -205,23 +205,12 @@ class Job:
     def _read(self) -> Prepared:
         return read_rows(self._attempt, self._spec)
 
-    def _tokeniser(
-        self, tokenizer: PreTrainedTokenizerBase, max_length: int
-    ) -> tuple[Tokeniser | PromptTokeniser, dict[str, Any] | None]:
-        """Of plain pairs, or of prompts with what ``prompt.json`` says of them."""
-        limit = int(self._spec.cache.tokenised_limit_gib * _GIB)
-        cache_dir = Path(self._spec.cache_dir)
-        template = self._spec.template
-        if template is None:
-            if hasattr(self._hyperparameters, "template"):
-                raise ConsoleError(
-                    f"{self._layout.id}: spec.json holds no prompt template, which "
-                    f"{self._method.name} needs; start the run again"
-                )
-            return Tokeniser(tokenizer, self._folder, max_length, cache_dir, limit), None
-        renderer = PromptRenderer(template, tokenizer, self._spec.model_name)
-        tokeniser = PromptTokeniser(renderer, tokenizer, self._folder, max_length, cache_dir, limit)
-        return tokeniser, prompt_record.describe(renderer, tokeniser.digest)
+    def _require_template(self) -> None:
+        if self._spec.template is None and hasattr(self._hyperparameters, "template"):
+            raise ConsoleError(
+                f"{self._layout.id}: spec.json holds no prompt template, which "
+                f"{self._method.name} needs; start the run again"
+            )
 
     def _settle_prompt(self, prompt: dict[str, Any], resumed: Checkpoint | None) -> None:
         """Record the prompts of a new training; one that goes on must go on with the same."""
@@ -229,27 +218,6 @@ class Job:
             prompt_record.require_same(self._layout.path, prompt, self._layout.id)
         else:
             write_json(self._layout.prompt, prompt)
-
-    def _tokenise(
-        self, prepared: Prepared, tokeniser: Tokeniser | PromptTokeniser
-    ) -> tuple[Rows, Rows, dict[str, Rows]]:
-        splits = [prepared.train, prepared.selection, *prepared.evaluation.values()]
-        total, before = sum(len(split.examples) for split in splits), 0
-        self._recorder.phase("tokenising", 0, total, "rows")
-
-        def one(split: Split) -> Rows:
-            nonlocal before
-
-            def progress(done: int, _: int) -> None:
-                self._recorder.phase("tokenising", before + done, total, "rows")
-                self._stop.check()
-
-            tokens = tokeniser.split(split.examples, progress)
-            before += len(split.examples)
-            return Rows(split.examples, tokens)
-
-        train, selection = one(prepared.train), one(prepared.selection)
-        return train, selection, {name: one(split) for name, split in prepared.evaluation.items()}
 
     def _longest(self, positions: int | None) -> int:
         """Tokens after which a pair is cut: what the user wants, or what trained tokens leave room for."""

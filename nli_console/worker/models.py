@@ -1,7 +1,7 @@
 """Base models: their configuration, tokenizer and a classification head with three labels known by name."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,6 +79,31 @@ def label_order(id2label: Mapping[Any, str]) -> LabelOrder:
             OWN_ORDER, False, f"its labels ({shown}) do not say what they mean: a new head is trained"
         )
     return LabelOrder(OWN_ORDER, False, f"its head has other labels ({shown}): a new head is trained")
+
+
+def evaluated_order(id2label: Mapping[Any, str], given: Sequence[str], name: str) -> LabelOrder:
+    """As :func:`label_order`, where the head is to be used as it is.
+
+    Args:
+        given: our labels in the order of the outputs, by the user; empty takes the names.
+
+    Raises:
+        ConsoleError: there are not three labels, or their names do not say which is which.
+    """
+    shown = clean_line(", ".join(str(id2label[key]) for key in sorted(id2label)), limit=80)
+    if len(id2label) != len(LABELS):
+        raise ConsoleError(
+            f'model "{name}" has {len(id2label)} labels ({shown}); expected three: {", ".join(LABELS)}'
+        )
+    if given:
+        return LabelOrder(tuple(given.index(label) for label in LABELS), known=True)
+    order = label_order(id2label)
+    if not order.known:
+        raise ConsoleError(
+            f'model "{name}": its labels ({shown}) do not say which is which; name them in the order of '
+            f"its model card, such as --label-order {','.join(LABELS)}"
+        )
+    return order
 
 
 def load_config(folder: Path, name: str) -> PreTrainedConfig:
@@ -212,6 +237,23 @@ class ModelLoader:
         self._check_body(model, info)
         if not self.labels.known:
             self._renew_head(model, {str(key) for key in info["missing_keys"]})
+        return model
+
+    def trained_classifier(self, **options: Any) -> PreTrainedModel:
+        """As :meth:`classifier`, of weights that bring the whole of their head.
+
+        Raises:
+            ConsoleError: as :meth:`classifier`; a part of the head is missing.
+        """
+        model, info = self._load("classifier", **options)
+        self._check_body(model, info)
+        prefix = f"{model.base_model_prefix}."
+        missing = sorted(str(key) for key in info["missing_keys"] if not key.startswith(prefix))
+        if missing:
+            raise ConsoleError(
+                f'model "{self._name}": its weights have no classification head '
+                f"({clean_line(missing[0], limit=80)} is missing); train one first, with nli-console run"
+            )
         return model
 
     def causal(self, **options: Any) -> PreTrainedModel:

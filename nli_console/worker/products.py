@@ -9,7 +9,7 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from nli_console.record.files import sync_folder, write_json
-from nli_console.worker import prompt_record
+from nli_console.record.layout import PROMPT
 
 
 def save(
@@ -44,7 +44,7 @@ def save(
             config.save_pretrained(temporary)
         tokenizer.save_pretrained(temporary)
         if prompt is not None:
-            write_json(temporary / prompt_record.FILE_NAME, prompt)
+            write_json(temporary / PROMPT, prompt)
         for path in temporary.rglob("*"):
             if path.is_file():
                 path.chmod(0o600)

@@ -10,8 +10,8 @@ from nli_console.data.prompts import PromptRenderer
 from nli_console.data.spec import Example
 from nli_console.errors import ConsoleError
 from nli_console.record.files import read_json_or_none
+from nli_console.record.layout import PROMPT
 
-FILE_NAME = "prompt.json"
 _SHOWN = Example("", "{premise}", "{hypothesis}", 0)
 
 
@@ -34,7 +34,7 @@ def require_same(folder: Path, now: dict[str, Any], owner: str) -> None:
     Raises:
         ConsoleError: they differ.
     """
-    before = read_json_or_none(folder / FILE_NAME)
+    before = read_json_or_none(folder / PROMPT)
     if before is None or before.get("digest") == now["digest"]:
         return
     old, new = (str(each.get("digest"))[:8] for each in (before, now))

@@ -1,15 +1,15 @@
 """The rows of a run, read with progress."""
 
-from nli_console.data.sample import Prepared, prepare
+from nli_console.data.sample import Prepared, prepare, prepare_evaluation
 from nli_console.record.spec import RunSpec
 from nli_console.worker.attempt import Attempt
 
 
 def read_rows(attempt: Attempt, spec: RunSpec) -> Prepared:
-    """The rows that ``spec`` asks for.
+    """The rows that ``spec`` asks for; of an evaluate-only run no training rows.
 
     Raises:
-        ConsoleError: as :func:`prepare`.
+        ConsoleError: as :func:`prepare` or :func:`prepare_evaluation`.
         Stopped: a stop was asked for.
     """
     detail = f"reading {spec.data.name}"
@@ -19,4 +19,5 @@ def read_rows(attempt: Attempt, spec: RunSpec) -> Prepared:
         attempt.recorder.phase("loading", done, total, unit, detail)
         attempt.stop.check()
 
-    return prepare(spec.data, spec.seed, progress=progress)
+    choose = prepare if spec.evaluates is None else prepare_evaluation
+    return choose(spec.data, spec.seed, progress=progress)

@@ -11,10 +11,13 @@ from pathlib import Path
 from nli_console.errors import ConsoleError
 from nli_console.methods import registry
 from nli_console.methods.base import TrainingHyperparameters
+from nli_console.methods.evaluation import EvaluationHyperparameters
 from nli_console.methods.prompting import ScoringHyperparameters
+from nli_console.record.compose import hyperparameters_of
 from nli_console.record.evidence import read_final
 from nli_console.record.files import write_json
 from nli_console.record.layout import AttemptLayout, RunLayout
+from nli_console.record.sources import verify
 from nli_console.record.spec_io import load_spec
 from nli_console.record.state import Reason
 from nli_console.worker import checkpoints
@@ -76,21 +79,30 @@ def _work(attempt: Attempt) -> tuple[Callable[[], None] | None, Reason | None]:
     layout, recorder, stop = attempt.layout, attempt.recorder, attempt.stop
     spec = load_spec(layout)
     attempt.guards.stop_on = frozenset(spec.guards.stop_on) - _heeded(attempt)
-    method = registry.get(spec.method)
-    hyperparameters = method.Hyperparameters.model_validate(spec.hyperparameters)
+    hyperparameters = hyperparameters_of(spec).model_validate(spec.hyperparameters)
     layout.checkpoints.mkdir(mode=0o700, exist_ok=True)
     _one_device()
+    if spec.evaluates is not None:
+        recorder.phase("loading", detail=f"verifying {spec.evaluates.title}")
+        verify(spec.evaluates)
 
     downloading = recorder.progress("downloading", "bytes", spec.model_name)
     folder = model_folder(spec.model, downloading, stop)
     stop.check()
     recorder.phase("loading", detail="importing torch")
     with stop.at_once():
+        from nli_console.worker.evaluation_job import EvaluationJob
         from nli_console.worker.job import Job
         from nli_console.worker.scoring_job import ScoringJob
 
     # The libraries' million objects live as long as the process: the collector need not look at them.
     gc.freeze()
+    stop.check()
+    if spec.evaluates is not None:
+        assert isinstance(hyperparameters, EvaluationHyperparameters)
+        EvaluationJob(attempt, spec, spec.evaluates, hyperparameters, folder).run()
+        return None, None
+    method = registry.get(spec.method)
     if isinstance(hyperparameters, ScoringHyperparameters):
         ScoringJob(attempt, spec, method, hyperparameters, folder).run()
         return None, None

@@ -46,8 +46,8 @@ from nli_console.worker.models import (
 from nli_console.worker.prompted import Prompted, PromptTokeniser
 from nli_console.worker.reading import read_rows
 from nli_console.worker.report import report
-from nli_console.worker.score_journal import ScoreJournal
 from nli_console.worker.so_far import SoFar
+from nli_console.worker.split_scores import score_split
 
 _GIB = 1024**3
 
@@ -239,36 +239,22 @@ class ScoringJob:
         prompts = rows.prompts()
         gold = numpy.array([row.label for row in examples], dtype=numpy.int64)
         plan = batches_at_random(prompts, self._hyperparameters.batch_size, self._spec.seed)
-        journal = ScoreJournal(self._attempt.layout.scored / f"{name}.jsonl", self._key(prompts))
-        calibration = self._hyperparameters.calibration
-        so_far = SoFar(gold, AnswerReader(self._template.words), plan[0], calibration, reference)
-        for row, value in journal.found.items():
-            so_far.add(row, value)
-        recorder, scored = self._attempt.recorder, len(journal.found)
-        try:
-            recorder.phase("evaluating", scored, len(examples), "rows", name)
-            for batch, values in scorer.batches(prompts, frozenset(journal.found), plan):
-                found = values if isinstance(values, list) else values.tolist()
-                journal.append(batch, found)
-                for row, value in zip(batch, found, strict=True):
-                    so_far.add(row, value)
-                recorder.phase("evaluating", so_far.done, len(examples), "rows", name, so_far.remark())
-                if so_far.due():
-                    recorder.score(split=name, **so_far.figures())
-                    self._judge(name, so_far)
-                self._attempt.stop.check()
-        finally:
-            journal.close()
-        self._attempt.figures.scored_rows += len(examples) - scored
-        values = [journal.found[row] for row in range(len(examples))]
+        so_far = SoFar(
+            gold,
+            AnswerReader(self._template.words),
+            plan[0],
+            self._hyperparameters.calibration,
+            reference,
+        )
+        values = score_split(
+            self._attempt,
+            name,
+            so_far,
+            self._key(prompts),
+            lambda done: scorer.batches(prompts, done, plan),
+            written=self._new_tokens is not None,
+        )
         self._report(name, examples, gold, values, so_far.reader, reference, time.perf_counter() - started)
-
-    def _judge(self, name: str, so_far: SoFar) -> None:
-        """What the guards make of the rows so far, while stopping still saves something."""
-        guards, seen = self._attempt.guards, so_far.seen()
-        if self._new_tokens is not None:
-            guards.answered(seen.invalid, seen.n, part=name)
-        guards.said(seen.predicted, seen.gold, part=name)
 
     def _report(
         self,

@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from nli_console.record.files import read_json_or_none, write_json
-
-FILE_NAME = "selection.json"
+from nli_console.record.layout import SELECTION
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class Selection:
     """
 
     def __init__(self, folder: Path, resumed_step: int) -> None:
-        self._path = folder / FILE_NAME
+        self._path = folder / SELECTION
         self._evaluations: list[Evaluation] = []
         if resumed_step == 0:
             return

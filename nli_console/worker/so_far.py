@@ -58,6 +58,11 @@ class SoFar:
         self._recorded = -1
 
     @property
+    def total(self) -> int:
+        """Rows of the split."""
+        return len(self._gold)
+
+    @property
     def done(self) -> int:
         """Rows that are scored."""
         return int(self._done.sum())

@@ -6,7 +6,7 @@ import pytest
 
 from nli_console.data.read import read_split
 from nli_console.data.resolve import resolve_dataset
-from nli_console.data.sample import digest, prepare
+from nli_console.data.sample import digest, prepare, prepare_evaluation
 from nli_console.data.spec import DataSpec, Split
 from nli_console.errors import ConsoleError
 from tests.data.corpora import one_file, original_row, settings, write_jsonl, write_original
@@ -119,3 +119,37 @@ def test_unknown_splits_are_named(spec: DataSpec) -> None:
         prepare(spec.model_copy(update={"evaluate_on": ("validaton",)}), 1)
     with pytest.raises(ConsoleError, match="no train split, only validation_matched"):
         prepare(spec.model_copy(update={"splits": {"validation_matched": "x"}}), 1)
+
+
+def test_an_evaluation_reads_its_reported_splits_and_no_more(spec: DataSpec) -> None:
+    training = prepare(spec, 1)
+    prepared = prepare_evaluation(spec, 1)
+    assert prepared.evaluation == training.evaluation
+    assert (prepared.train.examples, prepared.selection.examples) == ([], [])
+    assert prepared.digests == {name: training.digests[name] for name in prepared.evaluation}
+    only = prepare_evaluation(spec.model_copy(update={"evaluate_on": ("train",)}), 1)
+    assert len(only.evaluation["train"].examples) == 600
+
+
+def test_an_evaluation_takes_a_share_of_each_split_by_seed(spec: DataSpec) -> None:
+    whole = prepare_evaluation(spec, 1).evaluation
+    part = prepare_evaluation(spec.model_copy(update={"fraction": 0.5}), 1).evaluation
+    for name, split in part.items():
+        assert len(split.examples) == round(len(whole[name].examples) / 2)
+        assert set(ids(split)) < set(ids(whole[name]))
+    other = prepare_evaluation(spec.model_copy(update={"fraction": 0.5}), 2).evaluation
+    assert {name: ids(split) for name, split in other.items()} != {
+        name: ids(split) for name, split in part.items()
+    }
+
+
+def test_an_evaluation_of_training_rows_alone(spec: DataSpec, tmp_path: Path) -> None:
+    alone = spec.model_copy(update={"splits": {"train": spec.splits["train"]}})
+    held_out = alone.model_copy(update={"evaluate_on": ("held_out",)})
+    assert prepare_evaluation(held_out, 1).evaluation == prepare(alone, 1).evaluation
+    with pytest.raises(ConsoleError, match="no labelled split but train; name it"):
+        prepare_evaluation(alone, 1)
+    with pytest.raises(ConsoleError, match='has no split "held_out"'):
+        prepare_evaluation(spec.model_copy(update={"evaluate_on": ("held_out",)}), 1)
+    with pytest.raises(ConsoleError, match='has no split "other" to report on; it has train'):
+        prepare_evaluation(spec.model_copy(update={"evaluate_on": ("other",)}), 1)

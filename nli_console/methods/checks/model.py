@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from nli_console.methods.checks.facts import CheckContext
 from nli_console.methods.checks.registry import Problem, check
+from nli_console.methods.evaluation import EvaluationHyperparameters
 
 LEAST_TEXT = 32
 """Tokens that a pair of sentences needs at the very least."""
@@ -57,12 +58,51 @@ def label_order(context: CheckContext) -> Iterator[Problem]:
                 "nothing to do here; map them by name wherever else this model is used",
                 "model",
             )
-    elif len(model.labels) == len(context.labels):
+    elif len(model.labels) == len(context.labels) and not evaluates(context):
         yield Problem(
             f"{model.name} has the labels {order}, which do not say which is which; expected {expected} in "
             "some order. A new head is trained in place of its own",
             "write id2label into the model's config.json if you know the order and want to keep its head",
             "model",
+        )
+
+
+def evaluates(context: CheckContext) -> bool:
+    """Whether the recipe scores weights as they are."""
+    return isinstance(context.hyperparameters, EvaluationHyperparameters)
+
+
+@check(
+    "label_names",
+    "error",
+    "a classifier to be evaluated whose labels are not ours, or not named",
+    "An evaluation uses the head that is there, so it must be known which output means which label: "
+    "roberta-large-mnli read by position scores about 7 %.",
+)
+def label_names(context: CheckContext) -> Iterator[Problem]:
+    model = context.model
+    if model is None or not evaluates(context) or context.method.product != "model":
+        return
+    shown = ", ".join(model.labels) or "none"
+    if not model.classifier:
+        yield Problem(
+            f"{model.name} has no classification head",
+            "name a classifier such as roberta-large-mnli or a run; train one with nli-console run full; or "
+            "ask a language model with nli-console run icl",
+            "model",
+        )
+    elif len(model.labels) != len(context.labels):
+        yield Problem(
+            f"{model.name} has {len(model.labels)} labels ({shown}); expected three: "
+            f"{', '.join(context.labels)}",
+            "name a classifier of all three labels",
+            "model",
+        )
+    elif sorted(model.labels) != sorted(context.labels) and not context.value("label_order"):
+        yield Problem(
+            f"{model.name} has the labels {shown}, which do not say which is which",
+            f"--label-order {','.join(context.labels)}, in the order of its model card",
+            "label_order",
         )
 
 

@@ -43,6 +43,14 @@ def memory(context: CheckContext) -> Iterator[Problem]:
         yield Problem(_too_much(context, estimate.peak), _scoring_fix(context), "batch_size")
         return
     passes = (context.value("gradient_accumulation_steps") or 1) * 2
+    if context.value("gradient_accumulation_steps") is None:
+        yield Problem(
+            f"about {format_bytes(estimate.peak)} are needed at batch {estimate.rows} × {estimate.width} "
+            f"tokens and {format_bytes(free)} are free on {context.machine.device}",
+            f"--batch-size {max(size // 2, 1)}, or --quantisation nf4 for the base of an adapter",
+            "batch_size",
+        )
+        return
     smaller = (
         f"--batch-size {size // 2} --gradient-accumulation-steps {passes} keeps the effective batch"
         if size > 1 and estimate.activations > estimate.peak // 4

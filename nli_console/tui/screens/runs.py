@@ -9,15 +9,17 @@ from textual.containers import Container, Vertical
 from nli_console.record.groups import Group, runs_of
 from nli_console.record.state import State
 from nli_console.record.store import RunSummary
-from nli_console.tui import run_actions
+from nli_console.tui import evaluating, run_actions
 from nli_console.tui.background import Poller
 from nli_console.tui.keys import bindings
+from nli_console.tui.launching import machine_of_reading
 from nli_console.tui.messages import CloneRun, RunsDue
 from nli_console.tui.run_actions import ActionDone, Deleted
 from nli_console.tui.run_readers import RunReaders, RunsRead
 from nli_console.tui.run_view import RunView
 from nli_console.tui.screens.base import ConsoleScreen
 from nli_console.tui.screens.confirm import Confirm
+from nli_console.tui.screens.evaluate import Evaluation
 from nli_console.tui.screens.prompt import Prompt
 from nli_console.tui.widgets.ink import Span
 from nli_console.tui.widgets.live_tabs import command_line
@@ -348,7 +350,26 @@ class RunsScreen(ConsoleScreen):
         if view is None or view.spec is None:
             self.shell.tell("This run's settings cannot be read, so it cannot be cloned.", severity="warning")
             return
-        self.post_message(CloneRun(view.spec))
+        asked = evaluating.again_of(view.spec)
+        if asked is not None:
+            self._evaluate(asked.run, asked)
+        elif view.spec.evaluates is not None:
+            self.shell.tell("It evaluates no run; y copies the command that asks for it again.")
+        else:
+            self.post_message(CloneRun(view.spec))
+
+    def action_evaluate(self) -> None:
+        run = self.table.selected
+        if run is None:
+            return
+        if problem := evaluating.problem_of(run):
+            self.shell.tell(f"{run.name} cannot be evaluated: {problem}.", severity="warning")
+        else:
+            self._evaluate(run.name, evaluating.first_of(run))
+
+    def _evaluate(self, title: str, asked: Evaluation) -> None:
+        machine = machine_of_reading(self.shell.status.machine)
+        evaluating.ask(self, title, asked, self.shell.settings, machine)
 
     def action_copy_command(self) -> None:
         view = self._selected_view()

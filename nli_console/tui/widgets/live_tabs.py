@@ -66,6 +66,9 @@ def setting_lines(run: RunSummary, view: RunView, width: int, symbols: Symbols) 
     if spec.changed:
         lines.append([(f"{symbols.changed} differs from the preset", "muted")])
     lines += [[], heading("Data and model")]
+    if spec.evaluates is not None:
+        lines += field("evaluates", clean_line(spec.evaluates.title), width)
+        lines += field("", clean_line(spec.evaluates.weights), width, ink="muted")
     lines += field("model", clean_line(spec.model_name), width)
     if spec.model != spec.model_name:
         lines += field("", clean_line(spec.model), width, ink="muted")
@@ -73,7 +76,10 @@ def setting_lines(run: RunSummary, view: RunView, width: int, symbols: Symbols) 
     if spec.data.source != spec.data.name:
         lines += field("", clean_line(spec.data.source), width, ink="muted")
     lines += field("format", spec.data.format, width)
-    lines += field("training share", f"{100 * spec.data.fraction:g} %", width)
+    if spec.data.evaluate_on:
+        lines += field("splits", ", ".join(map(clean_line, spec.data.evaluate_on)), width)
+    share = "training share" if spec.evaluates is None else "share of rows"
+    lines += field(share, f"{100 * spec.data.fraction:g} %", width)
     if start is not None and start.train_rows is not None:
         lines += field("training rows", format_count(start.train_rows), width)
     lines += field("seed", str(spec.seed), width)

@@ -46,7 +46,8 @@ def header(
     name = state_spans(run, symbols)
     room = width - width_of(name) - 2
     name += [("  ", "muted"), (shorten(run.name, room).rstrip(), "bold bright")]
-    facts = [run.method, run.model, run.data]
+    named = run.evaluates != run.model
+    facts = [f"{run.method} {run.evaluates if named else ''}".rstrip(), run.model, run.data]
     if run.seed is not None:
         facts.append(f"seed {run.seed}")
     facts += asking(view)

@@ -152,7 +152,7 @@ COLUMNS: tuple[RunColumn, ...] = (
     RunColumn("state", "state", 13, 0, _state, lambda row: state_of(row).value, descending=False),
     RunColumn("name", "name", 14, 0, lambda row, _: (row.name, "bright"), lambda row: row.name.casefold(),
               grow=26, descending=False),
-    RunColumn("method", "method", 14, 4, **_of("method"), descending=False),
+    RunColumn("method", "method", 14, 4, **_of("method_title"), descending=False),
     RunColumn("model", "model", 14, 6, **_of("model"), grow=16, descending=False),
     RunColumn("accuracy", "accuracy", 13, 1, _accuracy, _accuracy_value, right=True),
     RunColumn("trainable_parameters", "trainable", 11, 7, **_of("trainable_parameters", format_count),
@@ -197,7 +197,8 @@ def haystack(run: RunSummary) -> str:
     held = headline_accuracy(run)
     accuracy = "" if held is None else format_accuracy(*held)
     return (
-        f"{run.state.state.value} {run.name} {run.id} {run.group or ''} {run.method} {run.model} {run.data} "
+        f"{run.state.state.value} {run.name} {run.id} {run.group or ''} {run.method_title} {run.evaluates} "
+        f"{run.model} {run.data} "
         f"{accuracy} {run.trainable_parameters or ''} {' '.join(run.tags)} {run.notes} "
         f"{' '.join(f'{guard.severity} {guard.id}' for guard in run.guards)}"
     ).casefold()

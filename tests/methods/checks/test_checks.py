@@ -21,6 +21,7 @@ from nli_console.methods.checks import (
     read_tokenizer,
     run_checks,
 )
+from nli_console.methods.evaluation import EvaluationHyperparameters
 from tests.methods.checks.recipes import (
     DATA,
     GIB,
@@ -48,6 +49,19 @@ RESERVED = replace(
     DECODER,
     tokenizer=TokenizerFacts(special_tokens=("<|reserved|>", "<|eot_id|>"), chat_template="<|eot_id|>"),
 )
+
+LABELS = ("entailment", "neutral", "contradiction")
+
+
+def evaluating(*labels: str, **values: object) -> CheckContext:
+    """An evaluation of a classifier whose outputs have these names."""
+    return replace(
+        context(),
+        method=registry.get("full"),
+        hyperparameters=EvaluationHyperparameters(**values),  # type: ignore[arg-type]
+        model=ModelFacts("own", labels=labels, classifier=True),
+    )
+
 
 # id: (triggers, a part of what it must say, does not trigger)
 CASES: dict[str, tuple[Make, str, Make]] = {
@@ -88,6 +102,11 @@ CASES: dict[str, tuple[Make, str, Make]] = {
             context(),
             model=ModelFacts("own", labels=("entailment", "neutral", "contradiction"), classifier=True),
         ),
+    ),
+    "label_names": (
+        lambda: evaluating("label_0", "label_1", "label_2"),
+        "label_0, label_1, label_2, which do not say which is which",
+        lambda: evaluating("label_0", "label_1", "label_2", label_order=LABELS),
     ),
     "positions": (
         lambda: with_virtual_tokens(30, 512),
@@ -253,6 +272,17 @@ def test_full_fine_tuning_at_1e_3_is_said_to_be_too_high_for_a_large_model_only(
 def test_few_rows_for_the_batch_are_said_to_make_few_steps():
     small = replace(context(), data=replace(DATA, train_rows=300))
     assert "10 steps of an epoch" in found(small, "effective_batch")[0].message
+
+
+def test_an_evaluation_needs_a_head_with_three_named_labels():
+    assert found(evaluating("CONTRADICTION".lower(), "neutral", "entailment"), "label_names") == []
+    assert "2 labels" in found(evaluating("entailment", "not_entailment"), "label_names")[0].message
+    bare = evaluating(*LABELS)
+    bare = replace(bare, model=replace(bare.model, classifier=False))
+    assert "no classification head" in found(bare, "label_names")[0].message
+    assert found(evaluating("label_0", "label_1", "label_2"), "label_order") == []
+    training = replace(evaluating("label_0", "label_1", "label_2"), hyperparameters=context().hyperparameters)
+    assert found(training, "label_names") == []
 
 
 def test_names_that_do_not_tell_labels_apart_are_reported():
