@@ -53,7 +53,8 @@ class HelpScreen(ConsoleModal[None]):
     def _show(self, query: str) -> None:
         found = search(self._groups, query)
         lead = max((len(key_name(key.keys)) for _, keys in found for key in keys), default=0) + 2
-        room = max(self.query_one(VerticalScroll).size.width - lead - 1, 20)
+        # Not the size of the list: it follows only after this, and holds the place of its scroll bar free.
+        room = max(self.columns_inside - lead - 2, 20)
         lines: list[Content] = []
         for group, keys in found:
             lines += [Content(""), Content.styled(group.title, "bold $bright")]
