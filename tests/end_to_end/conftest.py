@@ -75,12 +75,21 @@ class World:
         (layout,) = self.runs
         return layout
 
-    def settings(self, tables: str = "", *, model: str = "tiny", data: str = "pairs", **plan: object) -> None:
+    def settings(
+        self,
+        tables: str = "",
+        *,
+        model: str = "tiny",
+        data: str = "pairs",
+        method: str = "lora",
+        **plan: object,
+    ) -> None:
         """Write settings.toml; runs tell the fake worker ``plan``, ``tables`` are further lines of TOML."""
         worker = json.dumps(json.dumps(plan)) if plan else '"{}"'
         (self.folder / "settings.toml").write_text(
             'runs_dir = "runs"\ncache_dir = "cache"\n'
-            f"[defaults]\nmodel = {json.dumps(model)}\ndata = {json.dumps(data)}\n"
+            f"[defaults]\nmethod = {json.dumps(method)}\n"
+            f"model = {json.dumps(model)}\ndata = {json.dumps(data)}\n"
             '[models]\ntiny = "model"\n[datasets.pairs]\npath = "pairs"\n'
             f"[launch]\nenvironment = {{ FAKE_WORKER = {worker} }}\n{tables}",
             encoding="utf-8",

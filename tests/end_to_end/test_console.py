@@ -41,7 +41,7 @@ def test_a_run_is_set_up_launched_watched_left_and_found_again(world: World) -> 
         console.wait_for("Starts at once")
         to_field(console, 4)
         console.type("7")
-        console.wait_for(r"seed +7 ")
+        console.wait_for(r"seeds +7 ")
         console.press("f5")
         console.wait_for(r"training .* 8 of 60")
         until(lambda: world.runs)

@@ -197,3 +197,32 @@ def test_the_demo_without_a_terminal_learns_and_ends_with_the_history(tmp_path: 
     assert lines[-2].split()[:3] == ["ID", "NAME", "STATE"]
     assert lines[-1].split()[:3] == [run["id"], "demo", "finished"]
     assert all(accuracy["low"] > 0.5 for accuracy in run["accuracy"].values()), run["accuracy"]
+
+
+@pytest.mark.parametrize(
+    ("method", "model", "size"),
+    [
+        ("icl", "demo-decoder", (120, 40)),
+        ("verbalizer", "demo-encoder", (80, 24)),
+        ("qlora_sft", "demo-decoder", (60, 20)),
+        ("qlora_classifier", "demo-decoder", (120, 40)),
+    ],
+)
+def test_a_prompt_method_is_launched_from_the_form_and_seen_to_its_end(
+    real: World, method: str, model: str, size: tuple[int, int]
+) -> None:
+    before = {layout.id for layout in real.runs}
+    real.settings("[queue]\ncpu_slots = 1\n", model=model, method=method)
+    with real.terminal(size=size) as console:
+        console.wait_for("to score|trainable +[0-9]")
+        console.press("f5")
+        console.wait_for("1 running|1 queued")
+        (layout,) = (layout for layout in real.runs if layout.id not in before)
+        console.wait_for(f"finished +{method}")
+        console.wait_for(r"[0-9]+\.[0-9] ± [0-9]+\.[0-9] %")
+        console.press("q")
+        assert console.wait_exit() == 0
+    final = read_json(layout.attempt(1).final)
+    assert final is not None
+    assert final["completed"]
+    assert set(final["accuracy"]) == set(SPLITS)
