@@ -137,7 +137,7 @@ def test_a_mistake_in_the_form_is_told_and_nothing_typed_is_lost(world: World) -
         console.type("7")
         console.wait_for("at most 1")
         console.press("f5")
-        console.wait_for("a zip or a")  # what is said about the data field, the first that is wrong
+        console.wait_for("a zip or")  # what is said about the data field, the first that is wrong
         console.type("\x1b2")  # alt+2
         console.wait_for("No runs yet")
         console.type("\x1b1")
