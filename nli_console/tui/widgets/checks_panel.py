@@ -41,7 +41,9 @@ class ChecksPanel(Static):
 
         Without ``fresh`` the figures are dimmed: the form has changed since they were found out.
         """
-        self._answer, self._fresh, self._notes = answer, fresh, [*notes, *answer.notes]
+        self._answer, self._fresh = answer, fresh
+        # What blocks the launch stands where it is seen without scrolling.
+        self._notes = sorted([*notes, *answer.notes], key=lambda note: note.kind != "error")
         self._draw(self.size.width)
 
     def on_resize(self, event: events.Resize) -> None:
