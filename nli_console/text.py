@@ -115,13 +115,21 @@ def format_number(value: float | None) -> str:
     return f"{value:.4g}"
 
 
+LOPSIDED = 0.01
+"""How far the two sides of an interval may differ for one ± to stand for both."""
+
+
 def format_accuracy(value: float | None, low: float | None = None, high: float | None = None) -> str:
-    """Percent with the half width of its interval: ``86.4 ± 0.7 %``."""
+    """Percent with the half width of its interval, ``86.4 ± 0.7 %``; a lopsided one has both ends,
+    ``66.7 (20.8–93.9) %``."""
     if value is None:
         return UNKNOWN
     if low is None or high is None:
         return f"{100 * value:.1f} %"
-    return f"{100 * value:.1f} ± {50 * (high - low):.1f} %"
+    half = (high - low) / 2
+    if abs((high - value) - (value - low)) > LOPSIDED or value + half > 1 or value < half:
+        return f"{100 * value:.1f} ({100 * low:.1f}–{100 * high:.1f}) %"
+    return f"{100 * value:.1f} ± {100 * half:.1f} %"
 
 
 def format_spread(mean: float, deviation: float | None, runs: int) -> str:

@@ -3,6 +3,7 @@
 import pytest
 
 from nli_console.statistics import wilson
+from nli_console.text import format_accuracy
 
 
 @pytest.mark.parametrize(
@@ -30,3 +31,9 @@ def test_it_is_symmetric_and_holds_the_share() -> None:
 def test_impossible_counts_are_refused(correct: int, n: int) -> None:
     with pytest.raises(ValueError, match="expected"):
         wilson(correct, n)
+
+
+def test_an_interval_that_is_lopsided_is_shown_with_both_its_ends() -> None:
+    assert format_accuracy(0.878, *wilson(864, 984)) == "87.8 ± 2.0 %"
+    assert format_accuracy(2 / 3, *wilson(2, 3)) == "66.7 (20.8–93.9) %"
+    assert format_accuracy(1.0, *wilson(984, 984)) == "100.0 (99.6–100.0) %"

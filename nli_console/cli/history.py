@@ -87,9 +87,23 @@ def history_table(lines: Sequence[RunSummary | Group], members: Container[str] =
         rows.append(_row(line))
         if isinstance(line, Group):
             rows += [_row(run, mark="└ ") for run in line.runs if run.id in members]
-    # The id begins with the date, so the start is the first to go where a terminal is narrow.
-    text = table(HEADER, rows, right=(3, 4, 5, 6), width=terminal_width(), expendable=(7, 6, 4, 1, 5))
+    width = terminal_width()
+    if width is not None and max((len(row[0]) for row in rows), default=0) > width // 3:
+        # Where there is little room, a beginning that is enough for every command stands for an id.
+        rows = [(_beginning(row[0], [other[0] for other in rows]), *row[1:]) for row in rows]
+    # An id begins with the date, so the start is the first to go where a terminal is narrow.
+    text = table(HEADER, rows, right=(3, 4, 5, 6), width=width, expendable=(7, 6, 4, 5, 1))
     return f"{text}\n\n{SPREAD_NOTE}" if any(isinstance(line, Group) for line in lines) else text
+
+
+def _beginning(id: str, ids: Sequence[str]) -> str:
+    """The shortest beginning of ``id``, in whole words, that no other of ``ids`` has."""
+    words = id.split("-")
+    for count in range(2, len(words)):
+        start = "-".join(words[:count])
+        if sum(other.startswith(start) for other in ids) == 1:
+            return start
+    return id
 
 
 def _row(line: RunSummary | Group, mark: str = "") -> tuple[str, ...]:

@@ -40,9 +40,12 @@ def resume(
     follow: Annotated[
         bool, Parameter(name="--watch", negative="", help="show its progress, as run does")
     ] = False,
+    detach: Annotated[bool, Parameter(negative="", help="return at once (the default)")] = False,
     context: Ctx,
 ) -> int:
     """Resume what was stopped, failed or lost, from its newest valid checkpoint."""
+    if follow and detach:
+        raise ConsoleError("--detach and --watch contradict each other; give one of them")
     found = context.find(run)
     survive = context.settings.values.launch.survive_logout
 

@@ -120,6 +120,7 @@ def _ask(
     session: ChatSession, choice: Choice, question: Question, sampling: Sampling, *, quiet: bool
 ) -> tuple[Rendered, Answered, Scored]:
     load, folder = choice.load, choice.adapter_folder
+    generate = Generate(prompt=question, sampling=sampling, adapter=folder)
     render = session.start(
         Render(
             model=load.model,
@@ -128,21 +129,20 @@ def _ask(
             max_new_tokens=sampling.max_new_tokens,
         )
     )
-    generate = session.start(Generate(prompt=question, sampling=sampling, adapter=folder))
-    score = session.start(Score(prompt=question, adapter=folder))
     rendered = session.wait(render, Rendered)
     for finding in rendered.findings:
         note(f"{finding.severity} [{finding.id}] {finding.message}; {finding.suggestion}")
     if quiet:
-        answered = session.wait(generate, Answered)
+        answered = session.wait(session.start(generate), Answered)
     else:
         by = "" if choice.adapter is None else f", adapter of {choice.adapter.run_id}"
         say(f"prompt: {choice.template.name}, {len(question.shots)} shots, {rendered.tokens} tokens{by}\n")
         say(rendered.text)
         say("\nanswer:\n")
-        answered = session.wait(generate, Answered, fragments(_write))
+        # Asked for now and not before: a piece of the answer that came while nobody listened would be lost.
+        answered = session.wait(session.start(generate), Answered, fragments(_write))
         say()
-    scored = session.wait(score, Scored)
+    scored = session.wait(session.start(Score(prompt=question, adapter=folder)), Scored)
     for sentence in dict.fromkeys((*answered.notes, *scored.notes)):
         note(sentence)
     return rendered, answered, scored

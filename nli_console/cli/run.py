@@ -196,7 +196,7 @@ def make_draft(method: Method, given: Mapping[str, Any], options: RunOptions, co
     chosen: Preset | None = None
     if options.preset is not None:
         chosen = presets.load(options.preset, method.name, context.user_folder)
-    model = options.model or (chosen and chosen.model) or defaults.model
+    model = options.model or (chosen and chosen.model) or _default_model(method, defaults.model)
     data = options.data or (chosen and chosen.data) or defaults.data
     fraction = defaults.fraction if chosen is None or chosen.fraction is None else chosen.fraction
     preset = chosen or presets.default_for(method.name, model)
@@ -215,6 +215,13 @@ def make_draft(method: Method, given: Mapping[str, Any], options: RunOptions, co
         report_to=given_value("report_to", options.report_to),
         stop_on=given_value("stop_on", options.stop_on),
     )
+
+
+def _default_model(method: Method, model: str) -> str:
+    """The settings' model; of the two demo models the one that the method works on, as in the form."""
+    if not model.startswith("demo-"):
+        return model
+    return presets.default_for(method.name, model).model or model
 
 
 def given_value(name: str, text: str | None, default: Any = None) -> Any:

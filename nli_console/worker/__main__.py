@@ -1,5 +1,6 @@
 """``python -m nli_console.worker``, one task a process: see ``USAGE``."""
 
+import logging
 import sys
 import warnings
 from pathlib import Path
@@ -14,6 +15,8 @@ def main(arguments: list[str]) -> int:
     """Dispatch to one task; everything heavy is imported by the task itself."""
     # What libraries will change is news to their callers; in a run's log it hides what matters to its user.
     warnings.simplefilter("ignore", FutureWarning)
+    # On some CPUs bitsandbytes looks for a kernel package that nobody here asked for, and warns of its absence.
+    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
     match arguments:
         case ["run", run_dir, attempt] if attempt.isdecimal() and Path(run_dir).is_dir():
             from nli_console.worker.stop import StopFlag

@@ -2,6 +2,7 @@
 
 import pytest
 
+from nli_console.cli import history
 from tests.support.fake_reports import write_guards, write_report
 from tests.support.fake_runs import make_run
 
@@ -151,3 +152,13 @@ def test_warnings_of_the_worker_stand_in_list_show_and_json(place):
     assert "[constant_logits] the logits do not depend on the input" in place.call("watch", layout.id).out
     (guard,) = place.call("list", "--json").json[0]["guards"]
     assert (guard["id"], guard["severity"], guard["step"]) == ("constant_logits", "error", 12)
+
+
+def test_a_narrow_terminal_shows_the_beginning_of_ids_that_is_enough(place, monkeypatch):
+    first = make_run(place.runs_dir, "finished", steps=40, run_id="20260102-000000-lora-a-0001", name="one")
+    make_run(place.runs_dir, "finished", steps=40, run_id="20260102-000000-lora-b-0002", name="two")
+    monkeypatch.setattr(history, "terminal_width", lambda: 60)
+    lines = place.call("list").out.splitlines()
+    assert any(line.startswith("20260102-000000-lora-a  one") for line in lines)
+    assert max(map(len, lines)) <= 60
+    assert place.call("show", "20260102-000000-lora-a", "--json").json["id"] == first.id

@@ -76,11 +76,21 @@ def name_span(row: Row, symbols: Symbols, *, opened: bool, group: Group | None) 
     return f"{symbols.branch} {f'seed {row.seed}' if same else row.name}", "bright"
 
 
+_ACCURACY = 13
+"""Cells of an accuracy with its ±; one with both ends of its interval is rounded to fit."""
+
+
 def _accuracy(row: Row, symbols: Symbols) -> Span:
     held = _around(row)
     if held is None:
         return UNKNOWN, "muted"
-    return format_accuracy(*held).replace("±", symbols.minus_plus), "bright"
+    text = format_accuracy(*held).replace("±", symbols.minus_plus)
+    value, low, high = held
+    if isinstance(row, Group) and low is not None:
+        text = f"{100 * value:.1f} {symbols.minus_plus} {100 * (value - low):.1f} %"
+    elif len(text) > _ACCURACY and low is not None and high is not None:
+        text = f"{100 * value:.0f} ({100 * low:.0f}–{100 * high:.0f})%"
+    return text, "bright"
 
 
 def _around(row: Row) -> tuple[float, float | None, float | None] | None:
@@ -154,7 +164,7 @@ COLUMNS: tuple[RunColumn, ...] = (
               grow=26, descending=False),
     RunColumn("method", "method", 14, 4, **_of("method_title"), descending=False),
     RunColumn("model", "model", 14, 6, **_of("model"), grow=16, descending=False),
-    RunColumn("accuracy", "accuracy", 13, 1, _accuracy, _accuracy_value, right=True),
+    RunColumn("accuracy", "accuracy", _ACCURACY, 1, _accuracy, _accuracy_value, right=True),
     RunColumn("trainable_parameters", "trainable", 11, 7, **_of("trainable_parameters", format_count),
               right=True),
     RunColumn("seconds", "time", 7, 3, _time, lambda row: row.seconds, right=True),
