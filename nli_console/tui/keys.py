@@ -51,6 +51,7 @@ GROUPS: dict[str, Group] = {
             Key("question_mark,f1", "help", "help", "show all keys of this place, searchable", shown=True),
             Key("1,alt+1", "mode('launch')", "Launch", "go to Launch; alt+1 works while typing, too"),
             Key("2,alt+2", "mode('runs')", "Runs", "go to Runs; alt+2 works while typing, too"),
+            Key("3,alt+3", "mode('chat')", "Chat", "go to Chat; alt+3 works while typing, too"),
             Key("4,alt+4", "mode('data')", "Data", "go to Data; alt+4 works while typing, too"),
             Key("escape", "peel", "back", "close what is on top, or leave the field; one layer at a time"),
             Key("tab", "app.focus_next", "next", "go to the next field or panel"),
@@ -152,6 +153,37 @@ GROUPS: dict[str, Group] = {
             Key("up,k", "select(-1)", "run before", "select the run before"),
         ),
         zoomed=("peel", "page", "stop", "resume", "clone", "log_axis", "smoothing", "copy_command"),
+    ),
+    "chat": Group(
+        "Chat",
+        (
+            Key(
+                "f5,ctrl+enter",
+                "ask",
+                "ask",
+                "put the question to the model; the first one loads it",
+                shown=True,
+                priority=True,
+            ),
+            Key("f2,n", "example(1)", "next", "take the next example that passes the filters", shown=True),
+            Key("b", "example(-1)", "before", "take the example before"),
+            Key("f4", "pick('template')", "template", "choose a prompt template", shown=True),
+            Key(
+                "right_square_bracket",
+                "page(1)",
+                "page",
+                "next page or panel: question, answer, prompt",
+                shown=True,
+            ),
+            Key("f7", "page(1)", "page", "the same, also while typing", priority=True),
+            Key("left_square_bracket", "page(-1)", "page back", "the page or panel before"),
+            Key("x", "stop", "stop", "stop the answer at once; esc does so, too, also while typing"),
+            Key("u", "unload", "unload", "end the engine: the model, its memory and its slot are free"),
+            Key("r", "reload", "load", "load the model now, or again; in 4-bit where it did not fit"),
+            Key(
+                "enter", "", "ask", "the same as f5 while in a field; ctrl+j begins another line", bound=False
+            ),
+        ),
     ),
     "data": Group(
         "Data",
