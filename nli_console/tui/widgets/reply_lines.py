@@ -41,9 +41,9 @@ def model_line(model: Model, name: str, symbols: Symbols) -> Line:
             peak = told.peak_memory_bytes
             parts = [
                 f"on {told.device}, {told.precision}{stored}",
-                f"{format_count(told.parameters)} parameters",
                 f"{format_bytes(told.weights_bytes)} of weights",
                 *([f"peak {format_bytes(peak)}"] if peak else []),
+                f"{format_count(told.parameters)} parameters",
                 f"slot {told.slot}",
             ]
             return [title, (f"  {symbols.ok} ", "success"), ("  ".join(parts), "foreground")]
