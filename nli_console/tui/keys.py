@@ -168,6 +168,18 @@ GROUPS: dict[str, Group] = {
             Key("f2,n", "example(1)", "next", "take the next example that passes the filters", shown=True),
             Key("b", "example(-1)", "before", "take the example before"),
             Key("f4", "pick('template')", "template", "choose a prompt template", shown=True),
+            Key("f3", "left('template')", "edit", "edit the prompt template, or go back", shown=True),
+            Key(
+                "f6",
+                "left('talk')",
+                "talk",
+                "talk freely and see what was said so far, or go back",
+                shown=True,
+                priority=True,
+            ),
+            Key("f9", "left('settings')", "settings", "model, weights and sampling, or go back", shown=True),
+            Key("ctrl+s", "save_template", "save", "save the template as one of your own"),
+            Key("ctrl+r", "reset_template", "reset", "set the template back to what is saved"),
             Key(
                 "right_square_bracket",
                 "page(1)",
@@ -245,12 +257,12 @@ def key_name(keys: str) -> str:
     )
 
 
-def search(groups: Iterable[str], query: str) -> list[tuple[Group, list[Key]]]:
+def search(groups: Iterable[str | Group], query: str) -> list[tuple[Group, list[Key]]]:
     """Groups with the keys that hold every word of ``query`` in name, label or help, empty ones left out."""
     words = query.casefold().split()
     found = []
     for name in groups:
-        group = GROUPS[name]
+        group = GROUPS[name] if isinstance(name, str) else name
         keys = [
             key
             for key in group.keys

@@ -1,44 +1,46 @@
 """Chat: ask a language model about a pair, and see what it reads, writes and finds likely."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
 
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container, Horizontal, Vertical
-from textual.timer import Timer
 
-from nli_console.data.chat import Prompt, Question, Sampling, refuse_masked
 from nli_console.data.prompts import PromptTemplate
-from nli_console.data.prompts.catalogue import Catalogue
 from nli_console.errors import ConsoleError
 from nli_console.text import clean_line
 from nli_console.tui import background, chat_work
-from nli_console.tui.chat_desk import Desk, Part, Problem, Side
-from nli_console.tui.chat_link import ChatLink, ChatTold
-from nli_console.tui.chat_work import ModelNamed, TemplatesRead
-from nli_console.tui.keys import bindings
-from nli_console.tui.screens.base import ConsoleScreen
+from nli_console.tui.chat_record import MarkdownMade, TranscriptOpened, TranscriptsListed
+from nli_console.tui.keys import Group, bindings
+from nli_console.tui.screens.chat_asking import AskingScreen, Left
+from nli_console.tui.screens.confirm import Confirm
 from nli_console.tui.screens.picker import Choosable, Picker
+from nli_console.tui.screens.prompt import Prompt
 from nli_console.tui.widgets.choice import Choice
-from nli_console.tui.widgets.example_chooser import ExampleChooser
 from nli_console.tui.widgets.painted import Lines
 from nli_console.tui.widgets.pair_form import PairForm
 from nli_console.tui.widgets.prompt_view import PromptView
-from nli_console.tui.widgets.reply_lines import model_line
 from nli_console.tui.widgets.reply_panel import ReplyPanel
-from nli_console.tui.widgets.scroll_lines import wrap
+from nli_console.tui.widgets.settings_form import SettingsForm, meanings
+from nli_console.tui.widgets.talk_panel import TalkPanel
+from nli_console.tui.widgets.template_form import TemplateForm
 from nli_console.tui.widgets.text_box import TextBox
 from nli_console.tui.widgets.text_input import TextInput
 
-PAGES = ("form", "answer", "prompt")
-"""What a narrow terminal shows one at a time."""
-_SETTLE = 0.3
-"""Seconds without a key after which the prompt is rendered again."""
-_MOST_SHOTS = 256
+PAGES = {"form": "", "answer": "ReplyPanel .answer", "prompt": "#prompt-text"}
+"""What a narrow terminal shows one at a time, and what gets the focus there."""
+LEFT: dict[Left, str] = {
+    "pair": "#premise",
+    "talk": "#message",
+    "template": "#user",
+    "settings": "#model-name",
+}
+"""What stands on the left, and what gets the focus there."""
 
 
-class ChatScreen(ConsoleScreen):
+class ChatScreen(AskingScreen):
     """The question left; the answer with its probabilities and the exact prompt right."""
 
     mode = "chat"
@@ -50,16 +52,29 @@ class ChatScreen(ConsoleScreen):
     ChatScreen #problem { padding: 0 1; }
     ChatScreen #chat { height: 1fr; }
     ChatScreen #form { width: 46; border-right: vkey $line; }
+    ChatScreen PairForm, ChatScreen TalkPanel, ChatScreen TemplateForm, ChatScreen SettingsForm {
+        display: none;
+    }
+    ChatScreen.-pair PairForm, ChatScreen.-talk TalkPanel, ChatScreen.-template TemplateForm,
+    ChatScreen.-settings SettingsForm { display: block; }
+    ChatScreen.-talk #form { width: 1fr; }
+    ChatScreen.-talk #replies { display: none; }
     ChatScreen #outcome { width: 1fr; }
     ChatScreen #replies { height: 1fr; min-height: 10; }
     ChatScreen #outcome PromptView { border-top: solid $line; }
+    ChatScreen.-talk #outcome PromptView { border: none; }
     ChatScreen.-medium #form { width: 40; }
+    ChatScreen.-medium.-talk #form { width: 1fr; }
     ChatScreen.-narrow #form { width: 1fr; border: none; }
     ChatScreen.-narrow #outcome PromptView { border: none; }
     ChatScreen.-narrow #form, ChatScreen.-narrow #outcome,
     ChatScreen.-narrow #replies, ChatScreen.-narrow PromptView { display: none; }
     ChatScreen.-narrow.-form #form, ChatScreen.-narrow.-answer #outcome, ChatScreen.-narrow.-prompt #outcome,
     ChatScreen.-narrow.-answer #replies, ChatScreen.-narrow.-prompt PromptView { display: block; }
+    ChatScreen.-short PairForm .gap { margin-top: 0; }
+    ChatScreen.-short TemplateForm #user { height: 4; }
+    ChatScreen.-short SettingsForm .meaning { margin-bottom: 0; }
+    ChatScreen.-short TalkPanel #message { height: 3; margin-top: 0; }
     .-ascii ChatScreen #form { border-right: ascii $line; }
     .-ascii ChatScreen #outcome PromptView { border-top: ascii $line; }
     """
@@ -67,113 +82,45 @@ class ChatScreen(ConsoleScreen):
     def __init__(self) -> None:
         super().__init__()
         self._page = "form"
-        self._named = ModelNamed(None, "")
-        self._templates = Catalogue([], [])
-        self._sampling = Sampling()
-        self._ask_when_ready = False
-        self._settling: Timer | None = None
-        self.link: ChatLink
-        self.desk: Desk
 
     def body(self) -> ComposeResult:
-        symbols = self.shell.symbols
+        settings, symbols = self.shell.settings, self.shell.symbols
         yield Lines(rows=1, id="model")
         yield Lines(id="problem")
         with Horizontal(id="chat"):
             with Container(id="form"):
-                yield PairForm(self.shell.settings, symbols)
+                yield PairForm(settings, symbols)
+                yield TalkPanel()
+                yield TemplateForm(symbols)
+                yield SettingsForm(settings.values, self._sampling, symbols)
             with Vertical(id="outcome"):
                 with Horizontal(id="replies"):
                     yield ReplyPanel(symbols)
                 yield PromptView(symbols)
 
     def on_mount(self) -> None:
-        settings = self.shell.settings
-        self.link = ChatLink(self, settings.values.launch.environment)
-        self.desk = Desk(self.link)
         self._show_page("form")
-        model = settings.values.chat.model
-        background.run(lambda: chat_work.name_model(model, None, settings), self, title="Model")
-        background.run(chat_work.read_templates, self, title="Prompt templates")
-        self._draw({"model", "prompt"})
+        self._show_left("pair")
 
-    def on_unmount(self) -> None:
-        self.link.close()
+    def explained(self) -> Sequence[Group]:
+        return [meanings()] if self.left == "settings" else []
 
-    @property
-    def form(self) -> PairForm:
-        return self.query_one(PairForm)
-
-    @property
-    def template(self) -> PromptTemplate | None:
-        """The chosen template."""
-        name = self.form.choice("template").value
-        return next((each for each in self._templates.templates if each.name == name), None)
-
-    # What was looked up
-
-    @on(ModelNamed)
-    def _model_named(self, event: ModelNamed) -> None:
-        self._named = event
-        if event.problem:
-            self.desk.problem = Problem(event.problem)
-        self._choose_template(event.template)
-        self._draw({"model", "problem"})
-
-    @on(TemplatesRead)
-    def _templates_read(self, event: TemplatesRead) -> None:
-        asked = [each for each in event.templates.templates if each.format != "masked"]
-        self._templates = replace(event.templates, templates=asked)
-        self._choose_template(event.use or self._named.template)
-        for problem in event.templates.problems:
-            self.shell.tell(problem, title="Prompt template", severity="warning")
-
-    def _choose_template(self, wanted: str) -> None:
-        """Offer what there is; a template that the user has chosen stays."""
-        names = tuple(each.name for each in self._templates.templates)
-        choice = self.form.choice("template")
-        if names:
-            self.form.offer("template", names, wanted if not choice.value and wanted in names else None)
-        self._render_soon()
-
-    @on(ExampleChooser.DataReady)
-    def _data_ready(self, event: ExampleChooser.DataReady) -> None:
-        if event.problem:
-            self._ask_when_ready = False
-            self._refuse(event.problem)
-        else:
-            self._demonstrate()
+    # Choosing
 
     def action_example(self, by: int) -> None:
         self.form.chooser.step(by)
 
-    # The form
-
-    @on(PairForm.Edited)
-    def _pair_edited(self) -> None:
-        self._render_soon()
-
-    @on(TextInput.Changed, "#shots")
-    def _shots_changed(self) -> None:
-        if self.form.chooser.spec is None and self.form.shots:
-            self.form.chooser.find()
-        else:
-            self._demonstrate()
-
-    @on(Choice.Changed)
-    def _chosen(self) -> None:
-        self._render_soon()
-
     @on(Choice.Asked)
-    def _asked(self, event: Choice.Asked) -> None:
-        self.action_pick(event.choice.id or "")
+    def _choice_asked(self, event: Choice.Asked) -> None:
+        self._pick(event.choice)
 
     def action_pick(self, name: str) -> None:
-        choice = self.form.choice(name)
+        self._pick(self.form.choice(name))
+
+    def _pick(self, choice: Choice) -> None:
+        name = choice.id or ""
         about = self._about(name)
-        rows = [
-            Choosable(value, clean_line(value, limit=80), about.get(value, "")) for value in choice.choices
-        ]
+        rows = [Choosable(each, clean_line(each, limit=80), about.get(each, "")) for each in choice.choices]
         if rows:
             picker = Picker(name.capitalize(), rows, current=choice.value)
             self.app.push_screen(picker, lambda value: None if value is None else choice.choose(value))
@@ -187,154 +134,137 @@ class ChatScreen(ConsoleScreen):
             for each in self._templates.templates
         }
 
-    def _demonstrate(self) -> None:
-        if self.form.shots > _MOST_SHOTS:
-            self.desk.problem = Problem(f"shots {self.form.shots}: must be at most {_MOST_SHOTS}")
-            self._draw({"problem"})
+    # The template
+
+    def action_reset_template(self) -> None:
+        self.editor.reset()
+
+    def action_save_template(self) -> None:
+        """Ask for a name and keep the edited template under it."""
+        try:
+            template = self.editor.template("name")
+        except ConsoleError as error:
+            self._refuse(f"template: {error}")
             return
-        if self.form.chooser.spec is not None or not self.form.shots:
-            self.desk.demonstrate(self.form.chooser.spec, self.form.shots, self._sampling.seed)
-        self._render_soon()
+        if template is None or self.chosen is None:
+            return
+        own = self._templates.own
+        value = self.chosen.name if self.chosen.name in own else f"my-{self.chosen.name}"
 
-    # The prompt
+        def named(name: str | None) -> None:
+            if name in own:
+                text = f"Overwrite your template {name}?"
+                self.app.push_screen(Confirm(text, "overwrite it"), partial(self._save, template, name))
+            elif name:
+                self._save(template, name, True)
 
-    def _prompt(self) -> Question:
-        """What is to be asked.
+        explained = "Kept in templates/ beside your settings; a name of a shipped one takes its place."
+        self.app.push_screen(Prompt("Save the template as", explained, value), named)
 
-        Raises:
-            ConsoleError: something is missing.
-        """
-        template = self.template
-        if template is None:
-            raise ConsoleError("there is no prompt template yet; choose one with f4")
-        refuse_masked(template)
-        return Question(
-            template=template,
-            premise=self.form.premise,
-            hypothesis=self.form.hypothesis,
-            shots=self.desk.shots or (),
+    def _save(self, template: PromptTemplate, name: str, agreed: bool | None) -> None:
+        if not agreed:
+            return
+        overwrite = name in self._templates.own
+        if self.chosen is not None:
+            self.editor.forget(self.chosen.name)
+        named = template.model_copy(update={"name": name})
+        background.run(
+            lambda: chat_work.save_template(named, overwrite=overwrite), self, title="Prompt template"
         )
 
-    def _render_soon(self) -> None:
-        if self._settling is not None:
-            self._settling.stop()
-        self._settling = self.set_timer(_SETTLE, self._render_now)
+    # The conversation
 
-    def _render_now(self) -> None:
-        if self._named.load is None or self.template is None or self.desk.shots is None:
+    def action_new(self) -> None:
+        self.desk.stop()
+        self.record.begin()
+        self.desk.replies = []
+        self._draw({"replies"})
+        self.shell.tell("Another conversation begins; what was said before stays saved.")
+
+    def action_open(self) -> None:
+        self.record.list()
+
+    @on(TranscriptsListed)
+    def _listed(self, event: TranscriptsListed) -> None:
+        if not event.found:
+            self.shell.tell("No conversation was saved yet.")
             return
-        if not self.form.premise.strip() and not self.form.hypothesis.strip():
+        rows = [
+            Choosable(each.id, each.title or each.id, f"{each.turns} turns with {each.model}", each.id[:15])
+            for each in event.found
+        ]
+        picker = Picker("Conversations, the newest first", rows, current=self.record.id)
+        self.app.push_screen(picker, lambda id: None if id is None else self.record.open(id))
+
+    @on(TranscriptOpened)
+    def _opened(self, event: TranscriptOpened) -> None:
+        self.desk.stop()
+        self.record.go_on(event.transcript)
+        self.desk.replies = []
+        pairs = [said.details for said in self.record.said if said.role == "pair"]
+        if pairs and not self.record.turns:
+            texts = [str(pairs[-1].get(key) or "") for key in ("premise", "hypothesis", "gold")]
+            self.form.put(*texts)
+        self._draw({"replies"})
+        self._show_left("talk")
+
+    def action_copy(self) -> None:
+        self._if_said(lambda: self.record.markdown(None))
+
+    def action_export(self) -> None:
+        def written(path: str | None) -> None:
+            if path:
+                self.record.markdown(Path(path).expanduser())
+
+        def ask() -> None:
+            explained = "The whole conversation, without secrets; a file that exists is not touched."
+            self.app.push_screen(Prompt("Write Markdown to", explained, f"chat-{self.record.id}.md"), written)
+
+        self._if_said(ask)
+
+    def _if_said(self, act: Callable[[], None]) -> None:
+        if self.record.id:
+            act()
+        else:
+            self.shell.tell("Nothing was said yet.")
+
+    @on(MarkdownMade)
+    def _markdown(self, event: MarkdownMade) -> None:
+        if event.path is not None:
+            self.shell.tell(chat_work.shown_path(event.path.absolute()), title="Written")
             return
-        self.desk.render(self._named.load, self._prompt(), self._sampling.max_new_tokens)
-        self._draw({"prompt"})
-
-    # Asking
-
-    def action_ask(self) -> None:
-        """Put the question, as soon as all is there that it needs."""
-        self._ask_when_ready = False
-        try:
-            question = self._prompt()
-            question.refuse_empty()
-        except ConsoleError as error:
-            self._refuse(str(error))
-            return
-        waits = self.form.shots and (self.form.chooser.spec is None or self.desk.shots is None)
-        if self._named.load is None or waits:
-            if self._named.problem:
-                self._refuse(self._named.problem)
-                return
-            self._ask_when_ready = True
-            if waits and self.form.chooser.spec is None:
-                self.form.chooser.find()
-            return
-        prompts: list[tuple[Side | None, Prompt]] = [(Side(question.template), question)]
-        self.desk.ask(self._named.load, prompts, self._sampling, self.form.gold)
-        if self.has_class("-narrow"):
-            self._show_page("answer")
-        self._draw({"model", "replies", "problem"})
-
-    @on(TextBox.Submitted)
-    def _submitted(self) -> None:
-        self.action_ask()
-
-    def _refuse(self, text: str) -> None:
-        self.desk.problem = Problem(text)
-        self._draw({"problem"})
-
-    def action_stop(self) -> None:
-        self._ask_when_ready = False
-        if not self.desk.stop():
-            self.shell.tell("Nothing is being answered.")
-
-    def action_unload(self) -> None:
-        if self.desk.model.load is None:
-            self.shell.tell("No model is loaded.")
-            return
-        self.link.unload()
-
-    def action_reload(self) -> None:
-        """Load the model (again); in 4 bits where it did not fit."""
-        load = self._named.load
-        if load is None:
-            self._refuse(self._named.problem or "the model is still being looked up")
-            return
-        if self.desk.problem is not None and self.desk.problem.smaller:
-            load = load.model_copy(update={"quantisation": "nf4"})
-            self._named = replace(self._named, load=load)
-        self.desk.load(load)
-        self._draw({"model", "problem"})
-
-    # What the engine tells
-
-    @on(ChatTold)
-    def _told(self) -> None:
-        if self.link.too_early():
-            return
-        changed = self.desk.heard(self.link.take())
-        if "shots" in changed:
-            self._render_soon()
-        self._draw(changed)
-        if self._ask_when_ready and "shots" in changed and self.desk.shots is not None:
-            self.action_ask()
-
-    def _draw(self, changed: set[Part]) -> None:
-        desk, symbols = self.desk, self.shell.symbols
-        if "model" in changed:
-            name = (
-                self.shell.settings.values.chat.model
-                if self._named.load is None
-                else self._named.load.model_name
-            )
-            self.query_one("#model", Lines).show(
-                [model_line(desk.model, clean_line(name, limit=60), symbols)]
-            )
-        if "problem" in changed:
-            self._show_problem()
-        if "replies" in changed:
-            panels = list(self.query(ReplyPanel))
-            for panel, reply in zip(panels, desk.replies, strict=False):
-                panel.show(reply, "Answer")
-        if "prompt" in changed:
-            self.query_one(PromptView).show(desk.rendered, desk.unsaid, reading=desk.rendering)
-
-    def _show_problem(self) -> None:
-        problem = self.desk.problem
-        if problem is None:
-            self.query_one("#problem", Lines).show([])
-            return
-        text = f"{self.shell.symbols.error} {clean_line(problem.text)}"
-        if problem.smaller:
-            text += "  r: load it again in 4-bit (nf4)"
-        lines = wrap(text, max(self.size.width - 2, 20))[:4]
-        self.query_one("#problem", Lines).show([[(line, "error")] for line in lines])
+        self.app.copy_to_clipboard(event.text)
+        text = "Not every terminal takes it; w writes a file."
+        self.shell.tell(text, title="Sent to the terminal's clipboard")
 
     # Pages
 
+    def action_left(self, name: Left) -> None:
+        """Show something on the left, or the pair again."""
+        self._show_left("pair" if self.left == name and (self._page == "form" or not self._narrow) else name)
+        self._show_page("form")
+        self.query_one(LEFT[self.left]).focus()
+
+    def _show_left(self, name: Left) -> None:
+        self.left = name
+        for each in LEFT:
+            self.set_class(each == name, f"-{each}")
+        self._render_soon()
+
+    @property
+    def _narrow(self) -> bool:
+        return self.has_class("-narrow")
+
+    def _asked(self) -> None:
+        if self._narrow and self.left != "talk":
+            self._show_page("answer")
+        super()._asked()
+
     def action_page(self, by: int) -> None:
-        self._show_page(PAGES[(PAGES.index(self._page) + by) % len(PAGES)])
-        place = {"form": "#premise", "answer": "ReplyPanel .answer", "prompt": "#prompt-text"}[self._page]
-        self.query(place).first().focus()
+        pages = [page for page in PAGES if page != "answer" or self.left != "talk"]
+        at = pages.index(self._page) if self._page in pages else 0
+        self._show_page(pages[(at + by) % len(pages)])
+        self.query(PAGES[self._page] or LEFT[self.left]).first().focus()
 
     def _show_page(self, page: str) -> None:
         self._page = page
@@ -352,6 +282,8 @@ class ChatScreen(ConsoleScreen):
             self.set_focus(None)
         elif self._page != "form":
             self._show_page("form")
+        elif self.left != "pair":
+            self._show_left("pair")
         else:
             return False
         return True

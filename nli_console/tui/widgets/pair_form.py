@@ -37,7 +37,6 @@ class PairForm(Vertical):
     PairForm .name { width: 13; color: $muted; }
     PairForm Choice, PairForm TextInput { width: 1fr; }
     PairForm .gap { margin-top: 1; }
-    .-short PairForm .gap { margin-top: 0; }
     """
 
     @dataclass
