@@ -1,16 +1,18 @@
-"""The next example of a dataset that passes the filters, read as far as somebody asks for it."""
+"""The next of some examples, read as far as somebody asks for them."""
+
+from collections.abc import Callable
 
 from textual.message_pump import MessagePump
 
-from nli_console.data.browse import Filters, Found
-from nli_console.data.spec import DataSpec
+from nli_console.data.browse import Found
+from nli_console.data.helper import Helper
 from nli_console.tui.data_reading import ExampleReading, ExamplesFailed, ExamplesRead
 
 _AHEAD = 200
 
 
 class ExampleSource:
-    """Walks through the examples of a split. ``target`` gets the reading's messages, and hands them in."""
+    """Walks through examples. ``target`` gets the reading's messages, and hands them in."""
 
     def __init__(self, target: MessagePump) -> None:
         self._target = target
@@ -23,14 +25,14 @@ class ExampleSource:
         self.problem = ""
         self.genres: tuple[str, ...] = ()
 
-    def begin(self, spec: DataSpec, split: str, filters: Filters, *, same_split: bool) -> None:
-        """Read from the first row again."""
+    def begin(self, start: Callable[[], Helper], *, same_split: bool) -> None:
+        """Read what the process of ``start`` answers with, from the first."""
         self.close()
         self._job += 1
         self._found, self._place, self._rows, self.problem = [], -1, None, ""
         if not same_split:
             self.genres = ()
-        self._reading = ExampleReading(self._job, spec, split, filters, self._target, _AHEAD)
+        self._reading = ExampleReading(self._job, start, self._target, _AHEAD)
 
     def close(self) -> None:
         """Read no further; nobody waits."""

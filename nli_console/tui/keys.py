@@ -193,6 +193,17 @@ GROUPS: dict[str, Group] = {
             Key("u", "unload", "unload", "end the engine: the model, its memory and its slot are free"),
             Key("r", "reload", "load", "load the model now, or again; in 4-bit where it did not fit"),
             Key(
+                "c", "check", "check", "score 50 rows of the split with this prompt, here and now", shown=True
+            ),
+            Key("p", "score", "score", "score every row with this prompt: a run in the queue", shown=True),
+            Key("e", "error", "errors", "take the next example that the check or the run got wrong"),
+            Key("v", "pick('versus')", "compare", "put another template, or an adapter, beside the answer"),
+            Key("a", "pick('answers')", "who answers", "the base model, or an adapter of a qlora_sft run"),
+            Key("k", "new", "new", "begin another conversation; the one before stays saved"),
+            Key("o", "open", "open", "open a conversation that was saved"),
+            Key("w", "export", "export", "write the conversation to a Markdown file"),
+            Key("y", "copy", "copy", "send the conversation to the terminal's clipboard, as Markdown"),
+            Key(
                 "enter", "", "ask", "the same as f5 while in a field; ctrl+j begins another line", bound=False
             ),
         ),

@@ -14,7 +14,8 @@ from nli_console.text import clean_line
 from nli_console.tui import background, chat_work
 from nli_console.tui.chat_record import MarkdownMade, TranscriptOpened, TranscriptsListed
 from nli_console.tui.keys import Group, bindings
-from nli_console.tui.screens.chat_asking import AskingScreen, Left
+from nli_console.tui.screens.chat_asking import Left
+from nli_console.tui.screens.chat_scoring import ScoringScreen
 from nli_console.tui.screens.confirm import Confirm
 from nli_console.tui.screens.picker import Choosable, Picker
 from nli_console.tui.screens.prompt import Prompt
@@ -40,7 +41,7 @@ LEFT: dict[Left, str] = {
 """What stands on the left, and what gets the focus there."""
 
 
-class ChatScreen(AskingScreen):
+class ChatScreen(ScoringScreen):
     """The question left; the answer with its probabilities and the exact prompt right."""
 
     mode = "chat"
@@ -49,7 +50,7 @@ class ChatScreen(AskingScreen):
     AUTO_FOCUS = "#premise"
     CSS = """
     ChatScreen #model { padding: 0 1; background: $surface; }
-    ChatScreen #problem { padding: 0 1; }
+    ChatScreen #problem, ChatScreen #check { padding: 0 1; }
     ChatScreen #chat { height: 1fr; }
     ChatScreen #form { width: 46; border-right: vkey $line; }
     ChatScreen PairForm, ChatScreen TalkPanel, ChatScreen TemplateForm, ChatScreen SettingsForm {
@@ -59,6 +60,10 @@ class ChatScreen(AskingScreen):
     ChatScreen.-settings SettingsForm { display: block; }
     ChatScreen.-talk #form { width: 1fr; }
     ChatScreen.-talk #replies { display: none; }
+    ChatScreen #other { display: none; border-left: vkey $line; }
+    ChatScreen.-two #other { display: block; }
+    ChatScreen.-narrow #replies { layout: vertical; }
+    ChatScreen.-narrow #other { border-left: none; }
     ChatScreen #outcome { width: 1fr; }
     ChatScreen #replies { height: 1fr; min-height: 10; }
     ChatScreen #outcome PromptView { border-top: solid $line; }
@@ -87,6 +92,7 @@ class ChatScreen(AskingScreen):
         settings, symbols = self.shell.settings, self.shell.symbols
         yield Lines(rows=1, id="model")
         yield Lines(id="problem")
+        yield Lines(id="check")
         with Horizontal(id="chat"):
             with Container(id="form"):
                 yield PairForm(settings, symbols)
@@ -96,6 +102,7 @@ class ChatScreen(AskingScreen):
             with Vertical(id="outcome"):
                 with Horizontal(id="replies"):
                     yield ReplyPanel(symbols)
+                    yield ReplyPanel(symbols, id="other")
                 yield PromptView(symbols)
 
     def on_mount(self) -> None:

@@ -13,7 +13,7 @@ from nli_console.data.prompts.catalogue import Catalogue
 from nli_console.errors import ConsoleError
 from nli_console.record.transcripts import Said
 from nli_console.text import clean_line
-from nli_console.tui import background, chat_work
+from nli_console.tui import background, chat_sides, chat_work
 from nli_console.tui.chat_desk import Desk, Part, Problem, Reply, Side
 from nli_console.tui.chat_link import ChatLink, ChatTold
 from nli_console.tui.chat_record import ChatRecord
@@ -350,7 +350,8 @@ class AskingScreen(ConsoleScreen):
     def _show_replies(self, replies: Sequence[Reply]) -> None:
         about_pairs = [reply for reply in replies if reply.side is not None]
         for panel, reply in zip(self.query(ReplyPanel), about_pairs, strict=False):
-            panel.show(reply, _title(reply))
+            if reply.side is not None:
+                panel.show(reply, chat_sides.title(reply.side, alone=len(about_pairs) == 1))
         self.talk.show(self.record.said, replies[0] if replies else None)
 
     def _show_problem(self) -> None:
@@ -361,7 +362,3 @@ class AskingScreen(ConsoleScreen):
             text += "  r: load it again in 4-bit (nf4)" if problem.smaller else ""
             lines = wrap(text, max(self.size.width - 2, 20))[:4]
         self.query_one("#problem", Lines).show([[(line, "error")] for line in lines])
-
-
-def _title(reply: Reply) -> str:
-    return "Answer" if reply.side is None else f"Answer  {reply.side.template.name}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from textual import on
 from textual.app import ComposeResult
@@ -10,6 +11,7 @@ from textual.message import Message
 from textual.widgets import Static
 
 from nli_console.data.browse import Filters, Found
+from nli_console.data.helper import examples
 from nli_console.data.spec import LABELS, DataSpec
 from nli_console.settings import LoadedSettings
 from nli_console.text import clean_line
@@ -147,7 +149,7 @@ class ExampleChooser(Vertical):
         filters = Filters(
             label="" if gold == ALL_LABELS else gold, genre="" if genre == ALL_GENRES else genre
         )
-        self._source.begin(self._spec, self.split, filters, same_split=same_split)
+        self._source.begin(partial(examples, self._spec, self.split, filters), same_split=same_split)
         self._take(None)
 
     @on(ExamplesRead)

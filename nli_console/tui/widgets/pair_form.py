@@ -22,6 +22,7 @@ _ROWS = (
     ("template", "template"),
     ("shots", "shots"),
     ("answers", "who answers"),
+    ("versus", "compared to"),
 )
 
 
@@ -67,7 +68,7 @@ class PairForm(Vertical):
         return Choice(offered[0] if offered else "", offered, self._symbols, id=name)
 
     def choice(self, name: str) -> Choice:
-        """One of label, template, answers, or one of where examples come from."""
+        """One of label, template, answers, versus, or one of where examples come from."""
         return self.query_one(f"#{name}", Choice)
 
     def box(self, name: str) -> TextBox:
