@@ -40,6 +40,8 @@ LEFT: dict[Left, str] = {
 }
 """What stands on the left, and what gets the focus there."""
 
+_TITLES = {"answers": "Who answers", "versus": "Compare with", "gold": "Gold label"}
+
 
 class ChatScreen(ScoringScreen):
     """The question left; the answer with its probabilities and the exact prompt right."""
@@ -47,7 +49,8 @@ class ChatScreen(ScoringScreen):
     mode = "chat"
     key_group = "chat"
     BINDINGS = bindings("chat")
-    AUTO_FOCUS = "#premise"
+    # Not whenever a dialog closes: the next key would be typed into the field.
+    AUTO_FOCUS = ""
     CSS = """
     ChatScreen #model { padding: 0 1; background: $surface; }
     ChatScreen #problem, ChatScreen #check { padding: 0 1; }
@@ -108,6 +111,7 @@ class ChatScreen(ScoringScreen):
     def on_mount(self) -> None:
         self._show_page("form")
         self._show_left("pair")
+        self.form.box("premise").focus()
 
     def explained(self) -> Sequence[Group]:
         return [meanings()] if self.left == "settings" else []
@@ -129,7 +133,7 @@ class ChatScreen(ScoringScreen):
         about = self._about(name)
         rows = [Choosable(each, clean_line(each, limit=80), about.get(each, "")) for each in choice.choices]
         if rows:
-            picker = Picker(name.capitalize(), rows, current=choice.value)
+            picker = Picker(_TITLES.get(name, name.capitalize()), rows, current=choice.value)
             self.app.push_screen(picker, lambda value: None if value is None else choice.choose(value))
 
     def _about(self, name: str) -> Mapping[str, str]:

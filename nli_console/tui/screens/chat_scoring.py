@@ -78,8 +78,11 @@ class ScoringScreen(AskingScreen):
     def _answerer_changed(self, event: Choice.Changed) -> None:
         if event.choice.id == "answers":
             self._use_own_template()
-        if event.choice.id in ("answers", "template"):
             self._offer_versus()
+
+    def _template_chosen(self) -> None:
+        super()._template_chosen()
+        self._offer_versus()
 
     def _use_own_template(self) -> None:
         """An adapter answers best to the words that it was trained with."""

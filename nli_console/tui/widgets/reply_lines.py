@@ -19,7 +19,9 @@ ENDED = {
     "stopped": "stopped",
 }
 _NAME = 14
-_SHARE = 8
+_SHORT_NAME = 8
+_ROOMY = 48
+"""Cells from which everything is said in full."""
 
 
 def model_line(model: Model, name: str, symbols: Symbols) -> Line:
@@ -71,24 +73,22 @@ def answer_lines(reply: Reply | None, width: int) -> list[Line]:
     return lines
 
 
-def fact_lines(reply: Reply | None) -> list[Line]:
+def fact_lines(reply: Reply | None, width: int) -> list[Line]:
     """How the parser reads the answer, and how fast it came: two lines."""
     answered = None if reply is None else reply.answered
     if reply is None or answered is None:
         return [[], []]
     speed = answered.tokens_per_second
-    figures = (
-        f"first token {seconds(answered.first_token_seconds)}"
-        f"{'' if speed is None else f'  {speed:.1f} tokens/s'}"
-        f"  {answered.tokens} tokens, {ENDED[answered.ended]}"
-    )
+    figures = f"first token {seconds(answered.first_token_seconds)}"
+    figures += "" if speed is None else f"  {speed:.1f} tokens/s"
+    figures += f"  {answered.tokens} tokens, {ENDED[answered.ended]}"
     read: Line = []
     if reply.side is not None:
         label = answered.label
         read = [
             ("read as ", "muted"),
             (label or "no label", f"bold {LABEL_INKS.get(label or '', 'warning')}"),
-            *_judged(label, reply.gold),
+            *_judged(label, reply.gold, compact=width < _ROOMY),
         ]
     return [read, [(figures, "muted")]]
 
@@ -98,18 +98,22 @@ def seconds(value: float | None) -> str:
     return format_duration(value) if value is None or value >= 1 else f"{1000 * value:.0f} ms"
 
 
-def _judged(label: str | None, gold: str) -> list[Span]:
+def _judged(label: str | None, gold: str, *, compact: bool = False) -> list[Span]:
     if not gold:
         return []
-    return [("  right", "success")] if label == gold else [(f"  wrong, it is {gold}", "error")]
+    if label == gold:
+        return [("  right", "success")]
+    return [("  wrong" if compact else f"  wrong, it is {gold}", "error")]
 
 
 def bar_lines(reply: Reply | None, width: int, symbols: Symbols) -> list[Line]:
     """The label probabilities, raw and calibrated, and whether text and scores agree: five lines."""
-    room = max((width - _NAME) // 2, 10)
+    compact = width < _ROOMY
+    name_width = _SHORT_NAME if compact else _NAME
+    room = max((width - name_width) // 2, 8)
     lines: list[Line] = [
         [
-            (shorten("probability", _NAME), "muted"),
+            (shorten("" if compact else "probability", name_width), "muted"),
             (shorten("raw", room), "muted"),
             (shorten("calibrated", room), "muted"),
         ]
@@ -117,26 +121,31 @@ def bar_lines(reply: Reply | None, width: int, symbols: Symbols) -> list[Line]:
     scored = None if reply is None else reply.scored
     for label in LABELS:
         gold = reply is not None and reply.gold == label
-        spans: list[Span] = [(shorten(label, _NAME), "bold foreground" if gold else "foreground")]
+        name = f"{label[:6]} " if compact else label
+        spans: list[Span] = [(shorten(name, name_width), "bold foreground" if gold else "foreground")]
         for shares in (None, None) if scored is None else (scored.raw, scored.calibrated):
-            spans += _bar(label, shares, room, symbols)
+            spans += _bar(label, shares, room, symbols, compact=compact)
         lines.append(spans)
-    return [*lines, _verdict(reply)]
+    return [*lines, _verdict(reply, compact=compact)]
 
 
-def _bar(label: str, shares: Mapping[str, float] | None, room: int, symbols: Symbols) -> list[Span]:
+def _bar(
+    label: str, shares: Mapping[str, float] | None, room: int, symbols: Symbols, *, compact: bool
+) -> list[Span]:
     if shares is None:
         return [(shorten("–", room), "muted")]
     best = max(shares, key=lambda name: shares[name]) == label
-    bar = max(room - _SHARE - 2, 0)
+    figure = f"{100 * shares[label]:.0f} %" if compact else f"{100 * shares[label]:.1f} %"
+    width, gap = (6, 1) if compact else (8, 2)
+    bar = max(room - width - gap, 0)
     return [
         (progress_bar(shares[label], bar, ascii_only=symbols.ascii), LABEL_INKS[label] if best else "muted"),
-        (fit_left(f"{100 * shares[label]:.1f} %", _SHARE), "bold bright" if best else "foreground"),
-        ("  ", "foreground"),
+        (fit_left(figure, width), "bold bright" if best else "foreground"),
+        (" " * gap, "foreground"),
     ]
 
 
-def _verdict(reply: Reply | None) -> Line:
+def _verdict(reply: Reply | None, *, compact: bool) -> Line:
     if reply is None or reply.scored is None:
         return []
     raw, calibrated = (
@@ -144,7 +153,10 @@ def _verdict(reply: Reply | None) -> Line:
     )
     said = None if reply.answered is None else reply.answered.label
     if said is not None and said != raw:
-        return [(f"The answer says {said}; the likeliest label is {raw}.", "warning")]
+        whole = f"The answer says {said}; the likeliest label is {raw}."
+        return [("text and scores disagree" if compact else whole, "warning")]
     if raw != calibrated:
-        return [(f"Calibration turns {raw} into {calibrated}.", "warning")]
-    return [("likeliest ", "muted"), (raw, f"bold {LABEL_INKS[raw]}"), *_judged(raw, reply.gold)]
+        whole = f"Calibration turns {raw} into {calibrated}."
+        return [(f"calibrated: {calibrated}" if compact else whole, "warning")]
+    judged = _judged(raw, reply.gold, compact=compact)
+    return [("likeliest ", "muted"), (raw, f"bold {LABEL_INKS[raw]}"), *judged]

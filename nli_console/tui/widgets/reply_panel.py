@@ -39,8 +39,8 @@ class ReplyPanel(Vertical):
 
     def show(self, reply: Reply | None, title: str) -> None:
         self._reply, self._title = reply, title
-        lines = {"reply-title": [[(title, "bold bright")]], "facts": fact_lines(reply)}
         width = max(self.size.width - 2, 1)
+        lines = {"reply-title": [[(title, "bold bright")]], "facts": fact_lines(reply, width)}
         free = reply is not None and reply.side is None
         lines["bars"] = [] if free else bar_lines(reply, width, self._symbols)
         for name, shown in lines.items():

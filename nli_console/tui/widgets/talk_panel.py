@@ -34,9 +34,7 @@ class TalkPanel(Vertical):
     def compose(self) -> ComposeResult:
         yield ScrollLines(follow=True, id="turns")
         yield Lines(rows=1, id="talk-facts")
-        yield TextBox(
-            submits=True, id="message", placeholder="say something; enter sends, ctrl+j breaks the line"
-        )
+        yield TextBox(submits=True, id="message", placeholder="enter sends, ctrl+j breaks the line")
 
     @property
     def box(self) -> TextBox:
@@ -51,7 +49,7 @@ class TalkPanel(Vertical):
         """``reply`` is the last answer; while it goes on it is no turn yet."""
         going = reply if reply is not None and not reply.over else None
         self.query_one("#turns", ScrollLines).show(lambda width: _lines(said, going, width))
-        facts = [] if reply is None or reply.side is not None else fact_lines(reply)[1:]
+        facts = [] if reply is None or reply.side is not None else fact_lines(reply, self.size.width)[1:]
         self.query_one("#talk-facts", Lines).show(facts)
 
 
