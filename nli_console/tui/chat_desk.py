@@ -121,6 +121,7 @@ class Desk:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._jobs: dict[int, tuple[Role, int]] = {}
+        self._loading = 0
         self.model = Model()
         self.replies: list[Reply] = []
         self.shots: tuple[Example, ...] | None = ()
@@ -143,7 +144,7 @@ class Desk:
         """
         for _, prompt in prompts:
             prompt.refuse_empty()
-        self.stop()
+        self._stop("answer", "score", "check")
         self.problem = None
         self._ensure(load)
         self.replies = []
@@ -166,7 +167,7 @@ class Desk:
     def _ensure(self, load: Load) -> None:
         if self.model.load != load:
             self.model = Model(load)
-            self._start("load", load)
+            self._loading = self._start("load", load)
 
     def load(self, load: Load) -> None:
         """Load a model in place of the one that is there."""
@@ -192,16 +193,21 @@ class Desk:
 
     def check(self, load: Load, request: Check) -> None:
         """Score rows of a split, in the engine; told row by row in ``checked``."""
-        self.stop()
+        self._stop("answer", "score", "check")
         self.problem, self.checked = None, None
         self._ensure(load)
         self._start("check", request)
 
     def stop(self) -> bool:
         """End what is being answered or checked, as soon as it can be; ``False`` when nothing was."""
-        ids = [id for id, (role, place) in self._jobs.items() if role in ("answer", "score", "check")]
+        stopped = self._stop("answer", "score", "check", "load")
         if self.model.is_coming:
-            ids += [id for id, (role, _) in self._jobs.items() if role == "load"]
+            # Who asks again before the engine has heard of it gets another load.
+            self.model = Model()
+        return stopped
+
+    def _stop(self, *roles: Role) -> bool:
+        ids = [id for id, (role, _) in self._jobs.items() if role in roles]
         for id in ids:
             self._engine.stop(id)
         return bool(ids)
@@ -247,7 +253,7 @@ class Desk:
             del self._jobs[event.id]
         match role:
             case "load":
-                return self._model_told(event)
+                return self._model_told(event, event.id)
             case "render" if place < 0:
                 return self._rendered(event)
             case "shots":
@@ -257,7 +263,9 @@ class Desk:
             case _:
                 return self._answered(event, place, last)
 
-    def _model_told(self, event: Event) -> set[Part]:
+    def _model_told(self, event: Event, id: int) -> set[Part]:
+        if id != self._loading or self.model.load is None:
+            return set()
         if isinstance(event, events.Waiting | events.Loading | events.Loaded):
             self.model = replace(self.model, told=event)
             return {"model"}

@@ -157,6 +157,23 @@ async def test_out_of_memory_offers_four_bits_and_keeps_what_was_written(chat: C
         await shows(pilot, "weights in nf4")
 
 
+async def test_a_load_that_was_stopped_is_begun_again_by_the_next_question(chat: ConsoleApp) -> None:
+    async with chat.run_test(size=(120, 40)) as pilot:
+        screen, engine = await open_chat(pilot)
+        write_pair(screen)
+        await ask(pilot, engine)
+        first = engine.last(Load)
+        await ask(pilot, engine)
+        assert len(engine.asked(Load)) == 1
+        assert first not in engine.stopped
+        await pilot.press("escape")
+        assert first in engine.stopped
+        await shows(pilot, "not loaded; the first question loads it")
+        await ask(pilot, engine)
+        await tell(pilot, engine, events.Stopped(first), loaded(engine.last(Load)))
+        await shows(pilot, "on cuda:0 NVIDIA H200, bf16")
+
+
 async def test_leaving_the_pane_loses_nothing_and_the_answer_goes_on(chat: ConsoleApp) -> None:
     async with chat.run_test(size=(120, 40)) as pilot:
         screen, engine = await open_chat(pilot)

@@ -286,6 +286,7 @@ class ChatScreen(ScoringScreen):
         """An answer in progress, a problem, the field, the page: one layer at a time."""
         if self.desk.stop():
             self._ask_when_ready = False
+            self._draw({"model"})
         elif self.desk.problem is not None:
             self.desk.problem = None
             self._draw({"problem"})

@@ -296,6 +296,7 @@ class AskingScreen(ConsoleScreen):
         self._ask_when_ready = False
         if not self.desk.stop():
             self.shell.tell("Nothing is being answered.")
+        self._draw({"model"})
 
     def action_unload(self) -> None:
         if self.desk.model.load is None:

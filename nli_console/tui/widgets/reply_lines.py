@@ -121,7 +121,7 @@ def bar_lines(reply: Reply | None, width: int, symbols: Symbols) -> list[Line]:
     scored = None if reply is None else reply.scored
     for label in LABELS:
         gold = reply is not None and reply.gold == label
-        name = f"{label[:6]} " if compact else label
+        name = f"{label[:7]} " if compact else label
         spans: list[Span] = [(shorten(name, name_width), "bold foreground" if gold else "foreground")]
         for shares in (None, None) if scored is None else (scored.raw, scored.calibrated):
             spans += _bar(label, shares, room, symbols, compact=compact)
