@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nli_console.data.browse import Filters, matching
+from nli_console.data.mistakes import mistakes
 from nli_console.data.profile import Cancelled, profile
 from nli_console.data.rows import RowMapper
 from nli_console.data.spec import DataSpec
@@ -39,9 +40,7 @@ def main() -> int:
         if request["what"] == "profile":
             _profile(spec, request["tokenizer"], answer, answers.flush)
         else:
-            _examples(
-                spec, request["split"], Filters.model_validate(request["filters"]), answer, answers.flush
-            )
+            _examples(spec, request, answer, answers.flush)
         answers.flush()
         return 0
     except (Cancelled, BrokenPipeError, KeyboardInterrupt):
@@ -80,9 +79,10 @@ def _profile(
 
 
 def _examples(
-    spec: DataSpec, split: str, filters: Filters, answer: Callable[..., None], flush: Callable[[], None]
+    spec: DataSpec, request: dict[str, Any], answer: Callable[..., None], flush: Callable[[], None]
 ) -> None:
-    """Every match, as fast as it is read: a full pipe holds the reading back."""
+    """Every match, or every mistake, as fast as it is read: a full pipe holds the reading back."""
+    split = request["split"]
     mapper = RowMapper(spec, split)
     told = time.monotonic()
 
@@ -90,7 +90,11 @@ def _examples(
         answer("progress", phase="reading", done=done, total=total, unit=unit)
         flush()
 
-    for found in matching(spec, split, filters, mapper, progress):
+    if request["what"] == "mistakes":
+        wanted = mistakes(spec, split, Path(request["predictions"]), mapper, progress)
+    else:
+        wanted = matching(spec, split, Filters.model_validate(request["filters"]), mapper, progress)
+    for found in wanted:
         answer("example", **found.to_json())
         if time.monotonic() - told >= _TELL_EVERY:
             told = time.monotonic()

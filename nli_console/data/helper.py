@@ -130,6 +130,18 @@ def examples(spec: DataSpec, split: str, filters: Filters) -> Helper:
     )
 
 
+def mistaken(spec: DataSpec, split: str, predictions: Path) -> Helper:
+    """A process that answers as :func:`examples` does, with those that a run's predictions got wrong."""
+    return Helper(
+        {
+            "what": "mistakes",
+            "spec": spec.model_dump(mode="json"),
+            "split": split,
+            "predictions": str(predictions),
+        }
+    )
+
+
 def found_of(answer: dict[str, Any]) -> Found:
     """The example of an answer of the kind ``example``."""
     return Found.model_validate(answer)

@@ -202,7 +202,7 @@ class ConsoleApp(KeysInOrder):
 
     def action_help(self) -> None:
         if isinstance(self.screen, ConsoleScreen):
-            self.push_screen(HelpScreen([self.screen.key_group, "everywhere"]))
+            self.push_screen(HelpScreen([*self.screen.explained(), self.screen.key_group, "everywhere"]))
 
     def action_palette(self) -> None:
         """Every action of this place, with its keys; the chosen one runs as if its key had been pressed."""

@@ -8,8 +8,8 @@ from time import monotonic
 from textual.message import Message
 from textual.message_pump import MessagePump
 
-from nli_console.data.browse import Filters, Found
-from nli_console.data.helper import Helper, examples, found_of, read_profile
+from nli_console.data.browse import Found
+from nli_console.data.helper import Helper, found_of, read_profile
 from nli_console.data.profile import Cancelled, DataProfile
 from nli_console.data.resolve import resolve_dataset, resolve_model
 from nli_console.data.spec import DataSpec
@@ -150,13 +150,11 @@ class ProfileReading:
 
 
 class ExampleReading:
-    """Reads the examples of a split that pass, no further than somebody has asked for."""
+    """Reads the examples that the process of ``start`` answers with, no further than somebody has asked."""
 
-    def __init__(
-        self, job: int, spec: DataSpec, split: str, filters: Filters, target: MessagePump, wanted: int
-    ) -> None:
+    def __init__(self, job: int, start: Callable[[], Helper], target: MessagePump, wanted: int) -> None:
         self._job = job
-        self._start: Callable[[], Helper] = lambda: examples(spec, split, filters)
+        self._start = start
         self._target = target
         self._wanted = wanted
         self._changed = Condition()

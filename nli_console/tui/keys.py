@@ -51,6 +51,7 @@ GROUPS: dict[str, Group] = {
             Key("question_mark,f1", "help", "help", "show all keys of this place, searchable", shown=True),
             Key("1,alt+1", "mode('launch')", "Launch", "go to Launch; alt+1 works while typing, too"),
             Key("2,alt+2", "mode('runs')", "Runs", "go to Runs; alt+2 works while typing, too"),
+            Key("3,alt+3", "mode('chat')", "Chat", "go to Chat; alt+3 works while typing, too"),
             Key("4,alt+4", "mode('data')", "Data", "go to Data; alt+4 works while typing, too"),
             Key("escape", "peel", "back", "close what is on top, or leave the field; one layer at a time"),
             Key("tab", "app.focus_next", "next", "go to the next field or panel"),
@@ -164,6 +165,60 @@ GROUPS: dict[str, Group] = {
             "copy_command",
         ),
     ),
+    "chat": Group(
+        "Chat",
+        (
+            Key(
+                "f5,ctrl+enter",
+                "ask",
+                "ask",
+                "put the question to the model; the first one loads it",
+                shown=True,
+                priority=True,
+            ),
+            Key("f2,n", "example(1)", "next", "take the next example that passes the filters", shown=True),
+            Key("b", "example(-1)", "before", "take the example before"),
+            Key("f4", "pick('template')", "template", "choose a prompt template", shown=True),
+            Key("f3", "left('template')", "edit", "edit the prompt template, or go back", shown=True),
+            Key(
+                "f6",
+                "left('talk')",
+                "talk",
+                "talk freely and see what was said so far, or go back",
+                shown=True,
+                priority=True,
+            ),
+            Key("f9", "left('settings')", "settings", "model, weights and sampling, or go back", shown=True),
+            Key("ctrl+s", "save_template", "save", "save the template as one of your own"),
+            Key("ctrl+r", "reset_template", "reset", "set the template back to what is saved"),
+            Key(
+                "right_square_bracket",
+                "page(1)",
+                "page",
+                "next page or panel: question, answer, prompt",
+                shown=True,
+            ),
+            Key("f7", "page(1)", "page", "the same, also while typing", priority=True),
+            Key("left_square_bracket", "page(-1)", "page back", "the page or panel before"),
+            Key("x", "stop", "stop", "stop the answer at once; esc does so, too, also while typing"),
+            Key("u", "unload", "unload", "end the engine: the model, its memory and its slot are free"),
+            Key("r", "reload", "load", "load the model now, or again; in 4-bit where it did not fit"),
+            Key(
+                "c", "check", "check", "score 50 rows of the split with this prompt, here and now", shown=True
+            ),
+            Key("p", "score", "score", "score every row with this prompt: a run in the queue", shown=True),
+            Key("e", "error", "errors", "take the next example that the check or the run got wrong"),
+            Key("v", "pick('versus')", "compare", "put another template, or an adapter, beside the answer"),
+            Key("a", "pick('answers')", "who answers", "the base model, or an adapter of a qlora_sft run"),
+            Key("k", "new", "new", "begin another conversation; the one before stays saved"),
+            Key("o", "open", "open", "open a conversation that was saved"),
+            Key("w", "export", "export", "write the conversation to a Markdown file"),
+            Key("y", "copy", "copy", "send the conversation to the terminal's clipboard, as Markdown"),
+            Key(
+                "enter", "", "ask", "the same as f5 while in a field; ctrl+j begins another line", bound=False
+            ),
+        ),
+    ),
     "data": Group(
         "Data",
         (
@@ -224,12 +279,12 @@ def key_name(keys: str) -> str:
     )
 
 
-def search(groups: Iterable[str], query: str) -> list[tuple[Group, list[Key]]]:
+def search(groups: Iterable[str | Group], query: str) -> list[tuple[Group, list[Key]]]:
     """Groups with the keys that hold every word of ``query`` in name, label or help, empty ones left out."""
     words = query.casefold().split()
     found = []
     for name in groups:
-        group = GROUPS[name]
+        group = GROUPS[name] if isinstance(name, str) else name
         keys = [
             key
             for key in group.keys

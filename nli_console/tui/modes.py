@@ -25,5 +25,6 @@ class Mode:
 MODES = (
     Mode("launch", "1", "Launch", "nli_console.tui.screens.launch", "LaunchScreen"),
     Mode("runs", "2", "Runs", "nli_console.tui.screens.runs", "RunsScreen"),
+    Mode("chat", "3", "Chat", "nli_console.tui.screens.chat", "ChatScreen"),
     Mode("data", "4", "Data", "nli_console.tui.screens.data", "DataScreen"),
 )

@@ -15,7 +15,7 @@ def main(arguments: list[str]) -> int:
     """Dispatch to one task; everything heavy is imported by the task itself."""
     # What libraries will change is news to their callers; in a run's log it hides what matters to its user.
     warnings.simplefilter("ignore", FutureWarning)
-    # On some CPUs bitsandbytes looks for a kernel package that nobody here asked for, and warns of its absence.
+    # On some CPUs bitsandbytes looks for a kernel package that nobody asked for, and warns of its absence.
     logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
     match arguments:
         case ["run", run_dir, attempt] if attempt.isdecimal() and Path(run_dir).is_dir():

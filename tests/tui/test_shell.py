@@ -99,7 +99,7 @@ async def test_a_click_on_a_hint_types_nothing_into_the_field(console):
 
 
 @pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 33), (120, 40)], ids=str)
-@pytest.mark.parametrize("mode", ["1", "2", "4"])
+@pytest.mark.parametrize("mode", ["1", "2", "3", "4"])
 async def test_dialogs_are_whole_at_every_size(console, size, mode):
     app = console()
     async with app.run_test(size=size, notifications=True) as pilot:

@@ -8,6 +8,7 @@ import os
 import re
 import tempfile
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -142,9 +143,21 @@ def read_file(path: Path) -> PromptTemplate:
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConsoleError(f"{shown}: not valid TOML: {error}") from None
     try:
-        return PromptTemplate.model_validate({**record, "name": path.stem})
+        return from_record(record, path.stem)
+    except ConsoleError as error:
+        raise ConsoleError(f"{shown}: {error}") from None
+
+
+def from_record(record: Mapping[str, Any], name: str) -> PromptTemplate:
+    """The template called ``name`` with these keys.
+
+    Raises:
+        ConsoleError: it names the key that is wrong.
+    """
+    try:
+        return PromptTemplate.model_validate({**record, "name": name})
     except ValidationError as error:
-        raise ConsoleError(f"{shown}: {_sentence(error)}") from None
+        raise ConsoleError(_sentence(error)) from None
 
 
 def _sentence(error: ValidationError) -> str:

@@ -1,5 +1,6 @@
 """What every screen has: mode bar and status line, key bar, and a message when the terminal is too small."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
 
 from textual.app import ComposeResult
@@ -10,6 +11,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from nli_console.tui.frugal import make_frugal
+from nli_console.tui.keys import Group
 from nli_console.tui.messages import ScreenOpened
 from nli_console.tui.widgets.key_bar import KeyBar
 from nli_console.tui.widgets.mode_bar import ModeBar
@@ -91,6 +93,10 @@ class ConsoleScreen(_Sized, _Frugal[None]):
     def body(self) -> ComposeResult:
         """The screen's own widgets."""
         yield from ()
+
+    def explained(self) -> Sequence[Group]:
+        """What the help says before the keys."""
+        return ()
 
     def zoom(self, zoomed: bool) -> None:
         """Give one thing the whole screen (class ``-zoomed``) or take it back; the key bar follows."""

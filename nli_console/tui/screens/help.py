@@ -1,6 +1,7 @@
 """Help, generated from the key registry: searchable and never cut."""
 
 import textwrap
+from collections.abc import Sequence
 
 from textual import on
 from textual.app import ComposeResult
@@ -9,7 +10,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from nli_console.tui.keys import key_name, search
+from nli_console.tui.keys import Group, key_name, search
 from nli_console.tui.screens.base import ConsoleModal
 from nli_console.tui.widgets.text_input import TextInput
 
@@ -28,7 +29,7 @@ class HelpScreen(ConsoleModal[None]):
         Binding("f1", "cancel", show=False),
     ]
 
-    def __init__(self, groups: list[str]) -> None:
+    def __init__(self, groups: Sequence[str | Group]) -> None:
         super().__init__()
         self._groups = groups
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import ceil
 
 from textual import on
@@ -11,6 +12,7 @@ from textual.message import Message
 from textual.timer import Timer
 
 from nli_console.data.browse import Filters
+from nli_console.data.helper import examples
 from nli_console.data.spec import LABELS, DataSpec
 from nli_console.text import clean_line
 from nli_console.tui.data_reading import LISTED, ExampleReading, ExamplesFailed, ExamplesRead, Searched
@@ -145,7 +147,8 @@ class ExampleBrowser(Vertical):
             return
         self._empty("Reading…")
         self._job += 1
-        self._reading = ExampleReading(self._job, self._spec, self.split, self.filters, self, _AHEAD)
+        start = partial(examples, self._spec, self.split, self.filters)
+        self._reading = ExampleReading(self._job, start, self, _AHEAD)
 
     @on(ExamplesRead)
     def _examples_read(self, event: ExamplesRead) -> None:

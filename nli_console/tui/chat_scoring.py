@@ -1,0 +1,106 @@
+"""Scoring a prompt: the run that does it, how far it is, and how a quick check is told."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from textual.message import Message
+
+from nli_console.data.spec import LABELS
+from nli_console.methods import presets
+from nli_console.record.compose import Draft
+from nli_console.record.evidence import latest_attempt
+from nli_console.record.glance import end_of
+from nli_console.record.layout import RunLayout
+from nli_console.record.spec_io import load_spec
+from nli_console.record.state import State
+from nli_console.record.summary import RunSummary
+from nli_console.supervisor.chat_events import Checked, Share
+from nli_console.text import clean_line, format_accuracy
+from nli_console.tui.symbols import Symbols
+from nli_console.tui.widgets.ink import Line
+from nli_console.tui.widgets.sparkline import progress_bar
+
+QUICK_ROWS = 50
+
+
+@dataclass
+class RunSeen(Message):
+    """How far the run that scores the prompt is."""
+
+    run: RunSummary
+    remark: str
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, RunSeen)
+
+
+def draft_of(model: str, data: str, template: str, shots: int, seed: int, quantisation: str) -> Draft:
+    """The ``icl`` run that scores a template on every reported row."""
+    preset = presets.default_for("icl", model)
+    values: dict[str, Any] = {"template": template, "shots": shots, "quantisation": quantisation}
+    return Draft(
+        method="icl",
+        hyperparameters={**preset.hyperparameters, **values},
+        preset=preset.name,
+        model=model,
+        data=data,
+        seed=seed,
+        name=f"{template}, {shots} shots",
+        launcher="tui",
+    )
+
+
+def look_at(run: RunSummary) -> RunSeen:
+    """Read what the run said last of its accuracy so far."""
+    number = latest_attempt(run.layout)
+    records = end_of(run.layout.attempt(number).metrics)[0] if number else []
+    remark = next((str(each["remark"]) for each in reversed(records) if each.get("remark")), "")
+    return RunSeen(run, clean_line(remark, limit=80))
+
+
+def first_scored(layout: RunLayout) -> str:
+    """The split whose mistakes can be read first; empty where there is none."""
+    names = sorted(path.stem for path in layout.predictions.glob("*.parquet"))
+    wanted = load_spec(layout).data.evaluate_on
+    return next((name for name in (*wanted, *names) if name in names), "")
+
+
+def check_line(checked: Checked, symbols: Symbols) -> Line:
+    """How far a quick check is, and the accuracies so far with their intervals."""
+    bar = progress_bar(checked.done / max(checked.total, 1), 10, ascii_only=symbols.ascii)
+    line = [
+        ("check ", "muted"),
+        (f"{bar} {checked.done} of {checked.total}", "foreground" if checked.over else "state-running"),
+        ("  raw ", "muted"),
+        (_share(checked.raw), "bold foreground"),
+        ("  calibrated ", "muted"),
+        (_share(checked.calibrated), "foreground"),
+    ]
+    wrong = len(wrong_rows(checked))
+    return [*line, (f"  e: {wrong} wrong", "accent")] if checked.over and wrong else line
+
+
+def wrong_rows(checked: Checked) -> list[tuple[str, str, str]]:
+    """Premise, hypothesis and right label of each row whose likeliest label is another one."""
+    return [
+        (row.example.premise, row.example.hypothesis, LABELS[row.example.label])
+        for row in checked.rows
+        if not row.right(calibrated=False)
+    ]
+
+
+def run_line(seen: RunSeen, symbols: Symbols) -> Line:
+    """The run that scores the prompt, in one line."""
+    run, state = seen.run, seen.run.state.state
+    line = [("run ", "muted"), (run.name or run.id, "foreground")]
+    line.append((f"  {symbols.states[state]} {state.value}", f"state-{state.value}"))
+    if state == State.FINISHED:
+        for split, accuracy in run.accuracy.items():
+            figure = format_accuracy(accuracy.value, accuracy.low, accuracy.high)
+            line += [(f"  {split} ", "muted"), (figure, "bold foreground")]
+        return [*line, ("  e: errors", "accent")]
+    return [*line, (f"  {seen.remark or run.reason}", "foreground")]
+
+
+def _share(share: Share) -> str:
+    return format_accuracy(share.value, share.low, share.high) if share.n else "–"

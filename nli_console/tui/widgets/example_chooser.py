@@ -1,0 +1,182 @@
+"""Where the next pair comes from: a dataset, a split, a gold label, a genre."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.message import Message
+from textual.widgets import Static
+
+from nli_console.data.browse import Filters, Found
+from nli_console.data.helper import examples
+from nli_console.data.spec import LABELS, DataSpec
+from nli_console.settings import LoadedSettings
+from nli_console.text import clean_line
+from nli_console.tui import background
+from nli_console.tui.chat_examples import ExampleSource
+from nli_console.tui.chat_work import DataNamed, name_data
+from nli_console.tui.data_reading import ExamplesFailed, ExamplesRead, Searched
+from nli_console.tui.suggestions import explain_data, known_data
+from nli_console.tui.symbols import Symbols
+from nli_console.tui.widgets.choice import Choice
+from nli_console.tui.widgets.example_browser import ALL_GENRES, ALL_LABELS
+from nli_console.tui.widgets.painted import Lines
+
+_ROWS = (("data", "data"), ("split", "split"), ("gold", "gold label"), ("genre", "genre"))
+
+
+class ExampleChooser(Vertical):
+    """Finds a dataset when it is first needed, and walks through its examples."""
+
+    DEFAULT_CSS = """
+    ExampleChooser { height: auto; }
+    """
+
+    @dataclass
+    class Taken(Message):
+        """An example is to be asked about."""
+
+        found: Found
+
+    @dataclass
+    class DataReady(Message):
+        """Another dataset was found; ``spec`` is ``None`` where there is none, ``problem`` then says why."""
+
+        spec: DataSpec | None
+        problem: str
+
+    def __init__(self, settings: LoadedSettings, symbols: Symbols) -> None:
+        super().__init__()
+        self._settings = settings
+        self._symbols = symbols
+        self._source = ExampleSource(self)
+        self._spec: DataSpec | None = None
+        self._step = 0
+        """What was asked for while the dataset was looked for."""
+
+    def compose(self) -> ComposeResult:
+        usual = self._settings.values.defaults.data
+        offered = {
+            "data": tuple(dict.fromkeys((usual, *known_data(self._settings.values)))),
+            "split": (),
+            "gold": (ALL_LABELS, *LABELS),
+            "genre": (ALL_GENRES,),
+        }
+        for name, title in _ROWS:
+            choices = offered[name]
+            with Horizontal():
+                yield Static(title, markup=False, classes="name")
+                yield Choice(choices[0] if choices else "", choices, self._symbols, id=name)
+        yield Lines([[("f2 takes the next example", "muted")]], rows=1, id="example-status")
+
+    def on_unmount(self) -> None:
+        self._source.close()
+
+    def choice(self, name: str) -> Choice:
+        return self.query_one(f"#{name}", Choice)
+
+    @property
+    def spec(self) -> DataSpec | None:
+        """The dataset, once it was found."""
+        return self._spec
+
+    @property
+    def split(self) -> str:
+        return self.choice("split").value
+
+    def about(self, name: str) -> Mapping[str, str]:
+        """What there is to say of a choice's values."""
+        values = self._settings.values
+        return (
+            {each: explain_data(values, each) for each in self.choice("data").choices}
+            if name == "data"
+            else {}
+        )
+
+    # The dataset
+
+    def find(self) -> None:
+        """Look for the dataset; :class:`DataReady` follows."""
+        name, settings = self.choice("data").value, self._settings
+        self._spec = None
+        self._source.close()
+        self._say(f"looking for {name}…")
+        background.run(lambda: name_data(name, settings), self, title="Data")
+
+    @on(DataNamed)
+    def _named(self, event: DataNamed) -> None:
+        event.stop()
+        if event.name != self.choice("data").value:
+            return
+        self._spec = event.spec
+        if event.spec is None:
+            self._step = 0
+            self._say(clean_line(event.problem), "error")
+        else:
+            split = self.choice("split")
+            split.choices = event.splits
+            split.value = event.splits[0]
+            self.choice("genre").choices = (ALL_GENRES,)
+            self.choice("genre").value = ALL_GENRES
+            self._read(same_split=False)
+            if self._step:
+                self.step(self._step)
+        self.post_message(self.DataReady(event.spec, event.problem))
+
+    # Examples
+
+    def step(self, by: int) -> None:
+        """Take the next example, or one before; as soon as it is read."""
+        if self._spec is None:
+            self._step = by
+            self.find()
+            return
+        self._step = 0
+        self._take(self._source.step(by))
+
+    def _take(self, found: Found | None) -> None:
+        if found is not None:
+            self.post_message(self.Taken(found))
+        self._say(clean_line(self._source.status), "error" if self._source.problem else "muted")
+
+    def _read(self, *, same_split: bool) -> None:
+        if self._spec is None:
+            return
+        gold, genre = self.choice("gold").value, self.choice("genre").value
+        filters = Filters(
+            label="" if gold == ALL_LABELS else gold, genre="" if genre == ALL_GENRES else genre
+        )
+        self._source.begin(partial(examples, self._spec, self.split, filters), same_split=same_split)
+        self._take(None)
+
+    @on(ExamplesRead)
+    def _examples_read(self, event: ExamplesRead) -> None:
+        event.stop()
+        self._take(self._source.read(event))
+        genre = self.choice("genre")
+        if len(self._source.genres) >= len(genre.choices):
+            genre.choices = (ALL_GENRES, *self._source.genres)
+
+    @on(ExamplesFailed)
+    def _examples_failed(self, event: ExamplesFailed) -> None:
+        event.stop()
+        self._source.failed(event)
+        self._take(None)
+
+    @on(Searched)
+    def _searched(self, event: Searched) -> None:
+        event.stop()
+
+    @on(Choice.Changed)
+    def _chosen(self, event: Choice.Changed) -> None:
+        event.stop()
+        if event.choice.id == "data":
+            self.find()
+        else:
+            self._read(same_split=event.choice.id != "split")
+
+    def _say(self, text: str, ink: str = "muted") -> None:
+        self.query_one("#example-status", Lines).show([[(text, ink)]])
