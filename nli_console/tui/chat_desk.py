@@ -11,6 +11,7 @@ from nli_console.data.chat import (
     Generate,
     Load,
     Prompt,
+    Quantisation,
     Question,
     Render,
     Request,
@@ -122,6 +123,8 @@ class Desk:
         self._engine = engine
         self._jobs: dict[int, tuple[Role, int]] = {}
         self._loading = 0
+        self._quantisation: Quantisation = "none"
+        """Of the model that was loaded last, or was to be."""
         self.model = Model()
         self.replies: list[Reply] = []
         self.shots: tuple[Example, ...] | None = ()
@@ -166,7 +169,7 @@ class Desk:
 
     def _ensure(self, load: Load) -> None:
         if self.model.load != load:
-            self.model = Model(load)
+            self.model, self._quantisation = Model(load), load.quantisation
             self._loading = self._start("load", load)
 
     def load(self, load: Load) -> None:
@@ -338,8 +341,7 @@ class Desk:
     def _fail(self, event: events.Failed) -> None:
         """The first problem counts: what stood behind a failed load says only that there is no model."""
         if self.problem is None or event.kind == "out_of_memory":
-            loaded = self.model.load
-            smaller = event.kind == "out_of_memory" and loaded is not None and loaded.quantisation != "nf4"
+            smaller = event.kind == "out_of_memory" and self._quantisation != "nf4"
             self.problem = Problem(event.message, smaller)
 
     def take_finished(self) -> list[Reply]:
