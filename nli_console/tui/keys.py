@@ -272,6 +272,11 @@ def bindings(group: str) -> list[BindingType]:
     ]
 
 
+def is_typed(key: str) -> bool:
+    """Whether a text field that has the focus takes this key as a character."""
+    return len(key) == 1 or len(_NAMES.get(key, key)) == 1
+
+
 def key_name(keys: str) -> str:
     """What a person calls these keys, in ASCII: ``question_mark,f1`` → ``? f1``."""
     return " ".join(

@@ -1,8 +1,10 @@
 import pytest
+from textual.widgets import Input
 
 from nli_console.tui.app import ConsoleApp
 from nli_console.tui.keys import GROUPS, key_name, search
 from nli_console.tui.modes import MODES
+from nli_console.tui.widgets.key_bar import KeyBar
 
 
 def _actions(owner: type) -> set[str]:
@@ -49,3 +51,18 @@ def test_search_finds_a_key_by_any_words_of_its_sentence():
 
 def test_search_finds_a_sentence_by_its_key():
     assert [key.action for _, keys in search(["launch"], "f5") for key in keys] == ["launch"]
+
+
+async def test_the_key_bar_names_keys_that_work_while_typing(console):
+    app = console()
+    async with app.run_test(size=(120, 40)) as pilot:
+        bar = app.screen.query_one(KeyBar)
+        field = app.screen.query(Input).filter("FieldRow Input").first()
+        field.focus()
+        await pilot.pause()
+        assert "f1 help" in str(bar.render())
+        assert "ctrl+q quit" in str(bar.render())
+        assert "? help" not in str(bar.render())
+        await pilot.press("escape")
+        await pilot.pause()
+        assert "? help" in str(bar.render())

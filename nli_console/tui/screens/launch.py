@@ -295,17 +295,15 @@ class LaunchScreen(ConsoleScreen):
         self._settling = self.set_timer(_SETTLE, self._ask_now)
 
     def _ask_now(self) -> None:
-        question = self._question()
-        if question is not None:
-            self._preflight.ask(question)
+        self._preflight.ask(self._question())
 
-    def _question(self) -> Question | None:
-        """What the form says now; ``None`` while the fraction cannot be read."""
+    def _question(self) -> Question:
+        """What the form says now; beside a fraction or seeds that cannot be read, model and data alone."""
         hyperparameters, _ = validate(self.form.current.Hyperparameters, self.form.hyperparameters())
         try:
             fraction, seed = self.form.run_value("fraction"), self.form.run_value("seeds")[0]
         except FieldError:
-            return None
+            fraction, seed, hyperparameters = 1.0, 1, None
         model, data = self.form.text("model").strip(), self.form.text("data").strip()
         return Question(self.form.method, model, data, fraction, hyperparameters, seed, self._ignored)
 

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, cast
 from textual import events
 from textual.content import Content
 from textual.widget import Widget
+from textual.widgets import Input, TextArea
 
-from nli_console.tui.keys import GROUPS, Key, key_name
+from nli_console.tui.keys import GROUPS, Key, is_typed, key_name
 
 if TYPE_CHECKING:
     from nli_console.tui.app import ConsoleApp
@@ -22,13 +23,23 @@ class KeyBar(Widget):
         self._group = GROUPS[group]
         self._common = GROUPS["everywhere"].keys
         self._ends: list[tuple[int, Key]] = []
+        self._typing = False
+
+    def on_mount(self) -> None:
+        self.watch(self.screen, "focused", self._focus_moved)
+
+    def _focus_moved(self, focused: Widget | None) -> None:
+        typing = isinstance(focused, (Input, TextArea))
+        if typing != self._typing:
+            self._typing = typing
+            self.refresh()
 
     def keys_shown(self, width: int) -> list[Key]:
         """The screen's keys first, then those of everywhere; help and quit always keep their place."""
-        common = [key for key in self._common if key.shown]
+        common = [key for key in self._common if key.shown and self._to_press(key)]
         room = width - sum(self._hint(key).cell_length for key in common)
         shown: list[Key] = []
-        for key in self._own():
+        for key in filter(self._to_press, self._own()):
             room -= self._hint(key).cell_length
             if room < 0:
                 break
@@ -42,11 +53,17 @@ class KeyBar(Widget):
         by_id = {key.id: key for key in reversed((*self._group.keys, *self._common))}
         return [by_id[id] for id in self._group.zoomed]
 
-    @staticmethod
-    def _hint(key: Key) -> Content:
-        return Content.assemble(
-            (f" {key_name(key.keys.split(',')[0])}", "bold $accent"), (f" {key.label} ", "$muted")
-        )
+    def _to_press(self, key: Key) -> str:
+        """What to press for it now; nothing in a text field that would take every one of its keys."""
+        names = key.keys.split(",")
+        if self._typing:
+            every = (*self._group.keys, *self._common)
+            names = [name for other in every if other.action == key.action for name in other.keys.split(",")]
+            names = [name for name in names if not is_typed(name)]
+        return key_name(names[0]) if names else ""
+
+    def _hint(self, key: Key) -> Content:
+        return Content.assemble((f" {self._to_press(key)}", "bold $accent"), (f" {key.label} ", "$muted"))
 
     def render(self) -> Content:
         parts: list[Content] = []
