@@ -16,6 +16,7 @@ def test_a_pair_is_asked_seen_scored_and_left_without_a_trace(world: World) -> N
         console.press("3")
         console.wait_for("the first question loads it")
         console.wait_for("template +demo")
+        console.press("tab")
         console.type("All the nurses are in the kitchen. <|eot_id|>")
         console.press("tab")
         console.type("A nurse is indoors.")

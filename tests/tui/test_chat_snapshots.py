@@ -55,7 +55,7 @@ def test_out_of_memory_in_ascii(snap_compare, chat):
         message = "the GPU has not enough memory for this; load the model in 4-bit (nf4)"
         ends = [events.Failed(id, message, "out_of_memory") for id in (engine.last(Load), generate, score)]
         await tell(pilot, engine, *ends)
-        await shows(pilot, "r: load it again")
+        await shows(pilot, "load it again")
         screen._settling.stop()
 
     assert snap_compare(chat(interface={"symbols": "ascii"}), terminal_size=(80, 24), run_before=failed)

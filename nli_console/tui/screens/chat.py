@@ -49,7 +49,7 @@ class ChatScreen(ScoringScreen):
     mode = "chat"
     key_group = "chat"
     BINDINGS = bindings("chat")
-    # Not whenever a dialog closes: the next key would be typed into the field.
+    # Not a field: the next key, ? or a digit, would be typed into it. Tab goes to the premise.
     AUTO_FOCUS = ""
     CSS = """
     ChatScreen #model { padding: 0 1; background: $surface; }
@@ -111,7 +111,6 @@ class ChatScreen(ScoringScreen):
     def on_mount(self) -> None:
         self._show_page("form")
         self._show_left("pair")
-        self.form.box("premise").focus()
 
     def explained(self) -> Sequence[Group]:
         return [meanings()] if self.left == "settings" else []
