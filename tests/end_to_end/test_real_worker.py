@@ -219,7 +219,7 @@ def test_a_prompt_method_is_launched_from_the_form_and_seen_to_its_end(
         console.wait_for("1 running|1 queued")
         (layout,) = (layout for layout in real.runs if layout.id not in before)
         console.wait_for(f"finished +{method}")
-        console.wait_for(r"[0-9]+\.[0-9] ± [0-9]+\.[0-9] %")
+        console.wait_for(r"[0-9] ± [0-9]+\.[0-9] %|[0-9] \([0-9]+[0-9.]*–[0-9.]+\) ?%")
         console.press("q")
         assert console.wait_exit() == 0
     final = read_json(layout.attempt(1).final)

@@ -222,7 +222,7 @@ async def test_a_quick_check_counts_up_and_its_errors_come_one_key_each(chat: Co
         await until(pilot, lambda: engine.asked(Check))
         check, share = engine.last(Check), events.Share(12, 20, 0.6, 0.387, 0.781)
         await tell(pilot, engine, loaded(engine.last(Load)), events.Checked(check, 20, 50, share, share))
-        await shows(pilot, "20 of 50  raw 60.0 ± 19.7 %")
+        await shows(pilot, "20 of 50  raw 60.0 (38.7–78.1) %")
         wrong = events.CheckedRow(Example("w", "The wrong one.", "Is here.", 0), RAW, CALIBRATED)
         right = events.CheckedRow(Example("r", "The right one.", "Is here.", 1), RAW, CALIBRATED)
         await tell(pilot, engine, events.Checked(check, 50, 50, share, share, True, (right, wrong)))

@@ -13,6 +13,18 @@ async def _settled(pilot):
         await pilot.pause(0.025)
         if "Runs outlive" in str(pilot.app.screen_stack[0].query_one(ChecksPanel).content):
             break
+    launch = pilot.app.screen_stack[0]
+    for _ in range(400):
+        if pilot.app.status.machine.gpus:
+            break
+        await pilot.pause(0.025)
+    # What is told from now on is told of the machine.
+    before = launch._answer
+    launch._ask_now()
+    for _ in range(400):
+        if launch._answer is not before:
+            break
+        await pilot.pause(0.025)
     await pilot.pause()
 
 
