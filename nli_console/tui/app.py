@@ -1,13 +1,15 @@
 """The app: modes, the status line's readings, keys of everywhere, and leaving cleanly. It owns no run."""
 
 import asyncio
+import gc
 import os
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from threading import Timer
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.binding import BindingType
 from textual.filter import LineFilter
@@ -15,7 +17,6 @@ from textual.reactive import reactive
 
 from nli_console.record.state import State
 from nli_console.record.store import RunSummary
-from nli_console.settings import LoadedSettings
 from nli_console.text import clean
 from nli_console.tui.alt_digits import read_alt_digits
 from nli_console.tui.background import Poller
@@ -32,14 +33,18 @@ from nli_console.tui.messages import (
 from nli_console.tui.modes import MODES
 from nli_console.tui.output_filter import OutputFilter
 from nli_console.tui.screens.base import ConsoleModal, ConsoleScreen
-from nli_console.tui.screens.help import HelpScreen
-from nli_console.tui.screens.picker import Choosable, Picker
 from nli_console.tui.sources import MachineReader, RunsReader
 from nli_console.tui.status import Status
 from nli_console.tui.symbols import Symbols, symbols
 from nli_console.tui.theme import DARK, LIGHT
 
+if TYPE_CHECKING:
+    from nli_console.settings import LoadedSettings
+
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+_FIRST_LOOK = 0.5
+"""Seconds that the first look at the history gets to say where to open."""
+_GLANCE = 0.002
 _PATIENCE = 5.0
 """Seconds that leaving on a signal may take before the process ends without further ado."""
 
@@ -49,6 +54,7 @@ class ConsoleApp(KeysInOrder):
 
     ``all_listed`` says that ``runs`` are all there are. ``selected_run`` is the run that Runs shows as
     selected: whoever sets it (a launch, a command-line argument) is obeyed as soon as the run is listed.
+    ``start`` is the mode to open in; ``None`` is Runs where there are any, else Launch.
     """
 
     CSS_PATH = "console.tcss"
@@ -60,36 +66,53 @@ class ConsoleApp(KeysInOrder):
     all_listed: reactive[bool] = reactive(False, repaint=False)
     selected_run: reactive[str | None] = reactive(None, repaint=False)
 
-    def __init__(self, settings: LoadedSettings, *, select: str | None = None) -> None:
+    def __init__(
+        self, settings: "LoadedSettings", *, select: str | None = None, start: str | None = "launch"
+    ) -> None:
         super().__init__()
         self.settings = settings
-        self.symbols: Symbols = symbols(settings.values.interface.symbols)
+        self.symbols: Symbols = symbols(settings.look.symbols)
         self._output_filter = OutputFilter(ascii_only=self.symbols.ascii)
         self.animation_level = "none"
         self.set_class(self.symbols.ascii, "-ascii")
         for theme in (DARK, LIGHT):
             self.register_theme(theme)
-        self.theme = LIGHT.name if settings.values.interface.theme == "light" else DARK.name
+        self.theme = LIGHT.name if settings.look.theme == "light" else DARK.name
         self.set_reactive(ConsoleApp.selected_run, select)
         for mode in MODES:
             self.add_mode(mode.name, mode.factory())
         self._opened = False
+        self._start = "runs" if select else start
         self._former_handlers: dict[signal.Signals, Any] = {}
         self._watchdog: Timer | None = None
-        interface = settings.values.interface
-        self._machine = MachineReader(settings.values.telemetry.interval, settings.runs_dir)
+        look = settings.look
+        self._machine = MachineReader(look.interval, settings.runs_dir)
+        self._history = RunsReader(settings.runs_dir, settings.cache_dir)
         self._readers = (
-            Poller(self._machine.read, self, settings.values.telemetry.interval, title="readings"),
-            Poller(RunsReader(settings.runs_dir).read, self, interface.refresh, title="runs"),
+            Poller(self._machine.read, self, look.interval, title="readings"),
+            Poller(self._history.read, self, look.refresh, title="runs"),
         )
 
-    def on_mount(self) -> None:
+    async def on_mount(self) -> None:
         self._catch_signals()
         # Whatever the shell printed while the console was suspended is painted over.
         self.app_resume_signal.subscribe(self, lambda _: self.action_repaint())
         # The first screen is laid out and drawn once, when all of it is there.
         self._begin_batch()
-        self.switch_mode("runs" if self.selected_run else "launch")
+        self.switch_mode(await self._first_mode())
+
+    async def _first_mode(self) -> str:
+        """Where to open. What opens on the history begins to read it at once."""
+        if self._start == "launch":
+            return self._start
+        self._readers[1].start()
+        if self._start is not None:
+            return self._start
+        # A file system that does not answer does not keep the console from opening.
+        deadline = time.monotonic() + _FIRST_LOOK
+        while not self._history.looked.is_set() and time.monotonic() < deadline:
+            await asyncio.sleep(_GLANCE)
+        return "runs" if self._history.found else "launch"
 
     def on_screen_opened(self) -> None:
         """A mode was shown for the first time."""
@@ -103,6 +126,10 @@ class ConsoleApp(KeysInOrder):
         """The first frame stands: what competes with it for the processor may begin."""
         for reader in self._readers:
             reader.start()
+        if not gc.isenabled():
+            # What was made until now stays until the end: the collector need not look at it.
+            gc.freeze()
+            gc.enable()
         # Where Launch stands beside its checks, they say so already.
         if self.settings.notice and (self.current_mode != "launch" or self.screen.has_class("-narrow")):
             self.tell(self.settings.notice)
@@ -156,7 +183,7 @@ class ConsoleApp(KeysInOrder):
         state = run.state.state
         severity = "information" if state in (State.FINISHED, State.STOPPED) else "error"
         self.tell(run.reason, title=f"{run.name or run.id} {state.value}", severity=severity)
-        if self.settings.values.interface.bell:
+        if self.settings.look.bell:
             self.bell()
 
     def on_failure(self, message: Failure) -> None:
@@ -201,11 +228,15 @@ class ConsoleApp(KeysInOrder):
         self.refresh(repaint=True, layout=True)
 
     def action_help(self) -> None:
+        from nli_console.tui.screens.help import HelpScreen
+
         if isinstance(self.screen, ConsoleScreen):
             self.push_screen(HelpScreen([*self.screen.explained(), self.screen.key_group, "everywhere"]))
 
     def action_palette(self) -> None:
         """Every action of this place, with its keys; the chosen one runs as if its key had been pressed."""
+        from nli_console.tui.screens.picker import Choosable, Picker
+
         screen = self.screen
         if not isinstance(screen, ConsoleScreen):
             return
@@ -244,7 +275,7 @@ def _forget_stale_size() -> None:
                 os.environ.pop(name, None)
 
 
-def run_console(settings: LoadedSettings, *, select: str | None = None) -> int:
+def run_console(settings: "LoadedSettings", *, select: str | None = None) -> int:
     """Open the console and return its exit code; ``select`` is the id of a run to open in Runs.
 
     Raises:
@@ -252,7 +283,7 @@ def run_console(settings: LoadedSettings, *, select: str | None = None) -> int:
     """
     read_alt_digits()
     _forget_stale_size()
-    app = ConsoleApp(settings, select=select)
+    app = ConsoleApp(settings, select=select, start=None)
     app.run()
     if app._watchdog is not None:
         app._watchdog.cancel()

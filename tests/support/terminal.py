@@ -109,19 +109,23 @@ class Terminal:
         got = bytearray()
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
-            ready, _, _ = select.select([self._master], [], [], left)
-            if not ready:
-                break
-            try:
-                chunk = os.read(self._master, 65536)
-            except OSError:
-                break
+            chunk = self.read(left)
             if not chunk:
                 break
             got += chunk
             self.raw += chunk
             self.stream.feed(chunk)
         return bytes(got)
+
+    def read(self, seconds: float) -> bytes:
+        """What arrives first within ``seconds``, not shown on the screen; empty when nothing does."""
+        ready, _, _ = select.select([self._master], [], [], seconds)
+        if not ready:
+            return b""
+        try:
+            return os.read(self._master, 65536)
+        except OSError:
+            return b""
 
     def wait_for(self, pattern: str, *, timeout: float = PATIENCE) -> re.Match[str]:
         """Wait until ``pattern`` (a regular expression) stands on the screen; fails with the screen shown."""

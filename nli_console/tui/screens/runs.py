@@ -1,6 +1,7 @@
 """Runs: the history of runs, and beside or below it the selected one, live."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -9,25 +10,23 @@ from textual.containers import Container, Vertical
 from nli_console.record.groups import Group, runs_of
 from nli_console.record.state import State
 from nli_console.record.store import RunSummary
-from nli_console.tui import evaluating, run_actions
+from nli_console.tui import run_actions
 from nli_console.tui.background import Poller
 from nli_console.tui.keys import bindings
-from nli_console.tui.launching import machine_of_reading
 from nli_console.tui.messages import CloneRun, RunsDue
 from nli_console.tui.run_actions import ActionDone, Deleted
 from nli_console.tui.run_readers import RunReaders, RunsRead
 from nli_console.tui.run_view import RunView
 from nli_console.tui.screens.base import ConsoleScreen
-from nli_console.tui.screens.confirm import Confirm
-from nli_console.tui.screens.evaluate import Evaluation
-from nli_console.tui.screens.prompt import Prompt
 from nli_console.tui.widgets.ink import Span
-from nli_console.tui.widgets.live_tabs import command_line
 from nli_console.tui.widgets.live_view import LiveView
 from nli_console.tui.widgets.painted import Lines
 from nli_console.tui.widgets.run_columns import BY_KEY
 from nli_console.tui.widgets.run_table import RunTable
 from nli_console.tui.widgets.text_input import TextInput
+
+if TYPE_CHECKING:
+    from nli_console.tui.screens.evaluate import Evaluation
 
 EMPTY = ("No runs yet.", "Press 1 to set one up, then f5 to launch it.")
 
@@ -72,7 +71,7 @@ class RunsScreen(ConsoleScreen):
         self._trash: list[tuple[str, ...]] = []
 
     def body(self) -> ComposeResult:
-        interface = self.shell.settings.values.interface
+        look = self.shell.settings.look
         with Container(id="runs"):
             with Vertical(id="history"):
                 table = RunTable(self.shell.symbols, id="table")
@@ -82,13 +81,12 @@ class RunsScreen(ConsoleScreen):
                     placeholder="filter: words that a run has, !word that it has not", id="filter"
                 )
                 yield Lines(id="history-status", rows=1)
-            yield LiveView(self.shell.symbols, smoothing=interface.smoothing, id="live")
+            yield LiveView(self.shell.symbols, smoothing=look.smoothing, id="live")
 
     def on_mount(self) -> None:
-        interface = self.shell.settings.values.interface
+        look = self.shell.settings.look
         self._readers = RunReaders()
-        self._poller = Poller(self._readers.read, self, interface.refresh, title="reading runs")
-        self._poller.start()
+        self._poller = Poller(self._readers.read, self, look.refresh, title="reading runs")
         self.table.focus()
         self.watch(self.app, "runs", self._show_runs)
         self.watch(self.app, "selected_run", self._select)
@@ -116,6 +114,9 @@ class RunsScreen(ConsoleScreen):
     # What arrives
 
     def _show_runs(self, runs: tuple[RunSummary, ...]) -> None:
+        if runs or self.shell.all_listed:
+            # The rows first: reading the selected run competes with them for the processor.
+            self.call_after_refresh(self._poller.start)
         self.table.show(runs)
         if self.shell.selected_run:
             self._select(self.shell.selected_run)
@@ -325,9 +326,13 @@ class RunsScreen(ConsoleScreen):
         run_actions.restore(self, self.shell.settings.runs_dir, self._trash.pop())
 
     def _ask(self, text: str, verb: str, act: Callable[[], None]) -> None:
+        from nli_console.tui.screens.confirm import Confirm
+
         self.app.push_screen(Confirm(text, verb), lambda agreed: act() if agreed else None)
 
     def action_label(self, what: str) -> None:
+        from nli_console.tui.screens.prompt import Prompt
+
         row, run = self.table.row, self.table.selected
         if row is None or run is None:
             return
@@ -346,6 +351,8 @@ class RunsScreen(ConsoleScreen):
         )
 
     def action_clone(self) -> None:
+        from nli_console.tui import evaluating
+
         view = self._selected_view()
         if view is None or view.spec is None:
             self.shell.tell("This run's settings cannot be read, so it cannot be cloned.", severity="warning")
@@ -359,6 +366,8 @@ class RunsScreen(ConsoleScreen):
             self.post_message(CloneRun(view.spec))
 
     def action_evaluate(self) -> None:
+        from nli_console.tui import evaluating
+
         run = self.table.selected
         if run is None:
             return
@@ -367,11 +376,16 @@ class RunsScreen(ConsoleScreen):
         else:
             self._evaluate(run.name, evaluating.first_of(run))
 
-    def _evaluate(self, title: str, asked: Evaluation) -> None:
+    def _evaluate(self, title: str, asked: "Evaluation") -> None:
+        from nli_console.tui import evaluating
+        from nli_console.tui.launching import machine_of_reading
+
         machine = machine_of_reading(self.shell.status.machine)
         evaluating.ask(self, title, asked, self.shell.settings, machine)
 
     def action_copy_command(self) -> None:
+        from nli_console.tui.widgets.live_tabs import command_line
+
         view = self._selected_view()
         if view is None or view.spec is None or not view.spec.provenance.command:
             self.shell.tell("This run has no recorded command.", severity="warning")
