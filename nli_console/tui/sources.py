@@ -52,8 +52,8 @@ class RunsReader:
         self._told = False
         self._new: list[RunSummary] = []
         self.looked = Event()
-        """Set after the first look; :attr:`found` then says whether there are runs."""
-        self.found = False
+        """Set after the first look, which :attr:`first` then holds."""
+        self.first: RunsListed | None = None
         self.more = False
 
     def read(self) -> RunsListed | None:
@@ -61,15 +61,17 @@ class RunsReader:
         first, known = not self._told, self.more
         changed = self._store.refresh(newest=_FIRST if first else None)
         self.more = first and len(changed.added) == _FIRST
-        self.found = bool(self._store.runs)
-        self.looked.set()
         self._new += (*changed.added, *changed.changed)
         if not first:
             self._settle()
         if not (first or changed or known != self.more):
             return None
         self._told = True
-        return RunsListed(tuple(self._store.runs), complete=not self.more)
+        listed = RunsListed(tuple(self._store.runs), complete=not self.more)
+        if first:
+            self.first = listed
+            self.looked.set()
+        return listed
 
     def _settle(self) -> None:
         """What can wait until the first rows are on the screen: record ends that nobody has recorded."""

@@ -55,6 +55,7 @@ class LaunchScreen(ConsoleScreen):
     key_group = "launch"
     BINDINGS = bindings("launch")
     AUTO_FOCUS = "#methods OptionList"
+    CSS_PATH = "launch.tcss"
     form: Form
     _preflight: Preflight
     _presets: ClassVar[tuple[Preset, ...]] = ()

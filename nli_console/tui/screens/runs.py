@@ -1,7 +1,7 @@
 """Runs: the history of runs, and beside or below it the selected one, live."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -19,7 +19,6 @@ from nli_console.tui.run_readers import RunReaders, RunsRead
 from nli_console.tui.run_view import RunView
 from nli_console.tui.screens.base import ConsoleScreen
 from nli_console.tui.widgets.ink import Span
-from nli_console.tui.widgets.live_view import LiveView
 from nli_console.tui.widgets.painted import Lines
 from nli_console.tui.widgets.run_columns import BY_KEY
 from nli_console.tui.widgets.run_table import RunTable
@@ -27,6 +26,7 @@ from nli_console.tui.widgets.text_input import TextInput
 
 if TYPE_CHECKING:
     from nli_console.tui.screens.evaluate import Evaluation
+    from nli_console.tui.widgets.live_view import LiveView
 
 EMPTY = ("No runs yet.", "Press 1 to set one up, then f5 to launch it.")
 
@@ -50,18 +50,18 @@ class RunsScreen(ConsoleScreen):
     CSS = """
     RunsScreen #runs { layout: vertical; height: 1fr; }
     RunsScreen #history { width: 1fr; height: 2fr; max-height: 12; padding: 0 1; }
-    RunsScreen LiveView { height: 3fr; border-top: solid $line; padding: 0 1; }
+    RunsScreen #beside { height: 3fr; border-top: solid $line; padding: 0 1; }
     RunsScreen FilterInput { display: none; }
     RunsScreen.-tall #history { max-height: 14; }
     RunsScreen.-wide #runs { layout: horizontal; }
     RunsScreen.-wide #history { width: 1fr; height: 1fr; max-height: 100%; }
-    RunsScreen.-wide LiveView { width: 1fr; height: 1fr; border-top: none; border-left: solid $line; }
-    RunsScreen.-table-only LiveView { display: none; }
+    RunsScreen.-wide #beside { width: 1fr; height: 1fr; border-top: none; border-left: solid $line; }
+    RunsScreen.-table-only #beside { display: none; }
     RunsScreen.-table-only #history { height: 1fr; max-height: 100%; }
     RunsScreen.-zoomed #history { display: none; }
-    RunsScreen.-zoomed LiveView, RunsScreen.-wide.-zoomed LiveView { display: block; border: none; }
-    .-ascii RunsScreen LiveView { border-top: ascii $line; }
-    .-ascii RunsScreen.-wide LiveView { border-left: ascii $line; }
+    RunsScreen.-zoomed #beside, RunsScreen.-wide.-zoomed #beside { display: block; border: none; }
+    .-ascii RunsScreen #beside { border-top: ascii $line; }
+    .-ascii RunsScreen.-wide #beside { border-left: ascii $line; }
     """
 
     def __init__(self) -> None:
@@ -71,7 +71,6 @@ class RunsScreen(ConsoleScreen):
         self._trash: list[tuple[str, ...]] = []
 
     def body(self) -> ComposeResult:
-        look = self.shell.settings.look
         with Container(id="runs"):
             with Vertical(id="history"):
                 table = RunTable(self.shell.symbols, id="table")
@@ -81,7 +80,7 @@ class RunsScreen(ConsoleScreen):
                     placeholder="filter: words that a run has, !word that it has not", id="filter"
                 )
                 yield Lines(id="history-status", rows=1)
-            yield LiveView(self.shell.symbols, smoothing=look.smoothing, id="live")
+            yield Container(id="beside")
 
     def on_mount(self) -> None:
         look = self.shell.settings.look
@@ -108,15 +107,23 @@ class RunsScreen(ConsoleScreen):
         return self.query_one("#table", RunTable)
 
     @property
-    def live(self) -> LiveView:
-        return self.query_one("#live", LiveView)
+    def live(self) -> "LiveView | None":
+        """The live view; ``None`` until the first frame stands."""
+        found = self.query("#live").results()
+        return cast("LiveView | None", next(iter(found), None))
+
+    async def begin(self) -> None:
+        """The rows are on the screen; the live view beside them is made and read now."""
+        from nli_console.tui.widgets.live_view import LiveView
+
+        smoothing = self.shell.settings.look.smoothing
+        await self.query_one("#beside").mount(LiveView(self.shell.symbols, smoothing=smoothing, id="live"))
+        self._poller.start()
+        self._show_live()
 
     # What arrives
 
     def _show_runs(self, runs: tuple[RunSummary, ...]) -> None:
-        if runs or self.shell.all_listed:
-            # The rows first: reading the selected run competes with them for the processor.
-            self.call_after_refresh(self._poller.start)
         self.table.show(runs)
         if self.shell.selected_run:
             self._select(self.shell.selected_run)
@@ -170,7 +177,8 @@ class RunsScreen(ConsoleScreen):
         self._readers.follow(self.table.selected, self.shell.runs)
 
     def _show_live(self) -> None:
-        self.live.show(self.table.selected, self._selected_view())
+        if self.live is not None:
+            self.live.show(self.table.selected, self._selected_view())
 
     def _selected_view(self) -> RunView | None:
         selected = self.table.selected
@@ -236,18 +244,23 @@ class RunsScreen(ConsoleScreen):
             self._focus_page()
 
     def _focus_page(self) -> None:
-        self.set_focus(self.live.focus_target)
+        if self.live is not None:
+            self.set_focus(self.live.focus_target)
 
     def action_page(self, pages: int) -> None:
+        if self.live is None:
+            return
         self.live.turn(pages)
         if self.has_class("-zoomed"):
             self._focus_page()
 
     def action_log_axis(self) -> None:
-        self.live.toggle_log_axis()
+        if self.live is not None:
+            self.live.toggle_log_axis()
 
     def action_smoothing(self) -> None:
-        self.live.next_smoothing()
+        if self.live is not None:
+            self.live.next_smoothing()
 
     def peel(self) -> bool:
         """Filter field, zoom, filter, marks: one layer at a time."""
