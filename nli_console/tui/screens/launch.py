@@ -361,7 +361,8 @@ class LaunchScreen(ConsoleScreen):
         settings = self.shell.settings
         machine = self._machine_now()
         seeds = self.form.run_value("seeds")
-        run(lambda: launching.launch(draft, seeds, settings, machine), self, title="launch")
+        warm = self._preflight.warm.take()
+        run(lambda: launching.launch(draft, seeds, settings, machine, warm), self, title="launch")
 
     @on(Launched)
     def _launched(self, event: Launched) -> None:
