@@ -73,17 +73,7 @@ def find_source(
     """
     if not text.strip():
         raise ConsoleError("nothing to evaluate is named: expected a run, a folder or a hub id")
-    try:
-        found = groups.find(runs_dir, text)
-    except UnknownRunError:
-        layout = _run_folder(text)
-    else:
-        if found.group is not None:
-            raise ConsoleError(
-                f"{found.group} is a group of {len(found.layouts)} runs; name one of them, such as "
-                f"{found.layouts[0].id}"
-            )
-        (layout,) = found.layouts
+    layout = named_run(text, runs_dir)
     if layout is not None:
         if base is not None:
             raise ConsoleError(f"--model {clean_line(base)}: a run has its own base model; leave it out")
@@ -112,6 +102,24 @@ def find_source(
         model,
         name,
     )
+
+
+def named_run(text: str, runs_dir: Path) -> RunLayout | None:
+    """The run that ``text`` names by id, unique beginning of one, name or folder; ``None`` where none is.
+
+    Raises:
+        ConsoleError: several runs fit, or a group does.
+    """
+    try:
+        found = groups.find(runs_dir, text)
+    except UnknownRunError:
+        return _run_folder(text)
+    if found.group is not None:
+        raise ConsoleError(
+            f"{found.group} is a group of {len(found.layouts)} runs; name one of them, such as "
+            f"{found.layouts[0].id}"
+        )
+    return found.layouts[0]
 
 
 def of_run(layout: RunLayout, checkpoint: str | None = None) -> Source:

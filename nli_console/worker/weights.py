@@ -29,6 +29,8 @@ from nli_console.worker.models import (
 )
 
 _ADAPTER_WEIGHTS = "adapter_model.safetensors"
+_LEAST_TEXT = 8
+"""Tokens that a pair takes at the very least, special tokens included."""
 
 
 class Weights:
@@ -62,6 +64,21 @@ class Weights:
         """Positions that trained tokens take from the text."""
         told = {**self._evaluated.hyperparameters, **self._adapter}.get("num_virtual_tokens")
         return told if type(told) is int else 0
+
+    def longest(self, wanted: int, positions: int | None) -> int:
+        """Tokens after which a row is cut: what is wanted, or what the model has positions for.
+
+        Raises:
+            ConsoleError: trained tokens leave no room for a pair.
+        """
+        if positions is None:
+            return wanted
+        if positions - self.virtual_tokens < _LEAST_TEXT:
+            raise ConsoleError(
+                f"{self._evaluated.title}: its {self.virtual_tokens} virtual tokens leave no room for a pair "
+                f"in the {positions} positions of {self._name}"
+            )
+        return min(wanted, positions - self.virtual_tokens)
 
     @property
     def prompt_folder(self) -> Path:
