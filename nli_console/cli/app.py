@@ -19,6 +19,7 @@ from nli_console.cli.demo import demo
 from nli_console.cli.evaluate import evaluate
 from nli_console.cli.exit_codes import HELP as EXIT_CODES
 from nli_console.cli.globals import Globals
+from nli_console.cli.package import card, package
 from nli_console.cli.predict import predict
 from nli_console.cli.prompt import prompt
 from nli_console.cli.reproduce import reproduce
@@ -49,6 +50,8 @@ def build() -> App:
     app.command(run_app)
     app.command(evaluate, name="evaluate")
     app.command(predict)
+    app.command(package)
+    app.command(card)
     app.command(history.list_runs, name="list")
     app.command(history.show)
     app.command(watch)

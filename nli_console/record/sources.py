@@ -96,12 +96,9 @@ def find_source(
             f"(`nli-console list` shows them), and as a model: {error}"
         ) from None
     name = clean_line(text, limit=200)
-    local = Path(model) if Path(model).is_absolute() else None
-    return Source(
-        Evaluated(kind="model", name=name, weights=model, digest=None if local is None else digest_of(local)),
-        model,
-        name,
-    )
+    if not Path(model).is_absolute():
+        return Source(Evaluated(kind="model", name=name, weights=model), model, name)
+    return _of_model(Path(model), name)
 
 
 def named_run(text: str, runs_dir: Path) -> RunLayout | None:
@@ -204,13 +201,7 @@ def of_adapter(folder: Path, name: str, settings: LoadedSettings, base: str | No
     except ConsoleError as error:
         hint = "" if base else "; name its base model with --model"
         raise ConsoleError(f"{shown}: {error}{hint}") from None
-    prompt = read_json_or_none(folder / PROMPT) or {}
-    template = None
-    if prompt.get("template") is not None:
-        try:
-            template = PromptTemplate.model_validate(prompt["template"])
-        except ValidationError:
-            raise ConsoleError(f"{shown}: the template in its {PROMPT} cannot be read") from None
+    template, prompt = _prompt_of(folder, shown)
     return Source(
         Evaluated(
             kind="adapter",
@@ -218,12 +209,40 @@ def of_adapter(folder: Path, name: str, settings: LoadedSettings, base: str | No
             weights=str(folder),
             task=_TASKS[kind],
             digest=digest_of(folder),
-            prompt=_text(prompt.get("digest")),
+            prompt=prompt,
         ),
         model,
         clean_line(wanted, limit=200),
         template=template,
     )
+
+
+def _of_model(folder: Path, name: str) -> Source:
+    """A whole model; one that was merged from an adapter brings the prompt that it was trained with."""
+    template, prompt = _prompt_of(folder, f'model "{name}"')
+    architectures = (read_json_or_none(folder / "config.json") or {}).get("architectures")
+    writes = isinstance(architectures, list) and str(architectures[:1]).endswith("ForCausalLM']")
+    evaluated = Evaluated(
+        kind="model",
+        name=name,
+        weights=str(folder),
+        task="causal" if writes and template is not None else "classifier",
+        digest=digest_of(folder),
+        prompt=prompt,
+    )
+    return Source(evaluated, str(folder), name, template=template)
+
+
+def _prompt_of(folder: Path, shown: str) -> tuple[PromptTemplate | None, str | None]:
+    """The template that weights were trained with, and the digest of their prompts, as far as they say."""
+    prompt = read_json_or_none(folder / PROMPT) or {}
+    template = None
+    if prompt.get("template") is not None:
+        try:
+            template = PromptTemplate.model_validate(prompt["template"])
+        except ValidationError:
+            raise ConsoleError(f"{shown}: the template in its {PROMPT} cannot be read") from None
+    return template, _text(prompt.get("digest"))
 
 
 def digest_of(folder: Path) -> str:

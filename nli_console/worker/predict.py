@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -38,17 +39,21 @@ def predict(request: Prediction, tell: Tell, flag: StopFlag) -> dict[str, Any]:
         Stopped: a stop was asked for; the rows written so far are whole.
     """
     if not request.input:
-        ask, _ = _load(_answering(request, tell, flag), request, tell, flag)
-        (answer,) = ask([Example("", request.premise, request.hypothesis, 0)])
+        with _loaded(_answering(request, tell, flag), request, tell, flag) as (ask, _):
+            (answer,) = ask([Example("", request.premise, request.hypothesis, 0)])
         return answer.to_json()
     return _file(request, tell, flag)
 
 
-def _load(answering: Any, request: Prediction, tell: Tell, flag: StopFlag) -> tuple[Any, Place]:
-    """What answers, on a device of its own."""
+@contextmanager
+def _loaded(answering: Any, request: Prediction, tell: Tell, flag: StopFlag) -> Iterator[tuple[Any, Place]]:
+    """What answers, on a device of its own while entered."""
     place = take_place(request.answerer, tell, flag, HOLDER)
-    tell("phase", phase="loading", detail=request.answerer.model_name)
-    return answering.load(tell, flag), place
+    try:
+        tell("phase", phase="loading", detail=request.answerer.model_name)
+        yield answering.load(tell, flag), place
+    finally:
+        place.lease.release()
 
 
 def _answering(request: Prediction, tell: Tell, flag: StopFlag) -> Any:
@@ -92,17 +97,17 @@ def _file(request: Prediction, tell: Tell, flag: StopFlag) -> dict[str, Any]:
         elif done:
             tell("note", text=f"{done:,} of {checked.rows:,} rows are there already; going on behind them")
         if done < checked.rows:
-            ask, place = _load(answering, request, tell, flag)
-            started = time.perf_counter()
-            rows = islice(_pairs(source), done, None)
-            while block := list(islice(rows, BLOCK_BATCHES * answering.batch_size)):
-                answers = ask([Example("", pair.premise, pair.hypothesis, 0) for pair in block])
-                file.append(done + 1, block, answers)
-                done += len(block)
-                counts.update(answer.predicted for answer in answers)
-                tell("phase", phase="predicting", done=done, total=checked.rows, unit="rows", begun=first)
-                place.lease.renew()
-                flag.check()
+            with _loaded(answering, request, tell, flag) as (ask, place):
+                started = time.perf_counter()
+                rows = islice(_pairs(source), done, None)
+                while block := list(islice(rows, BLOCK_BATCHES * answering.batch_size)):
+                    answers = ask([Example("", pair.premise, pair.hypothesis, 0) for pair in block])
+                    file.append(done + 1, block, answers)
+                    done += len(block)
+                    counts.update(answer.predicted for answer in answers)
+                    tell("phase", phase="predicting", done=done, total=checked.rows, unit="rows", begun=first)
+                    place.lease.renew()
+                    flag.check()
     return {
         "rows": done,
         "new": done - first,

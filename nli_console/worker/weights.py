@@ -111,6 +111,8 @@ class Weights:
     def _whole(self, pad_token_id: int, device: Device) -> tuple[Any, LabelOrder]:
         config = load_config(self.folder, self._name)
         loader = ModelLoader(self.folder, self._name, config, pad_token_id, device.compute_dtype)
+        if self._evaluated.task == "causal":
+            return loader.causal(dtype=device.compute_dtype), LabelOrder(OWN_ORDER, known=True)
         loader.labels = evaluated_order(config.id2label or {}, self._chosen.label_order, self._name)
         # As in training: weights in fp32, arithmetic in what the device is good at.
         wide = torch.float32 if not is_decoder(config) else device.compute_dtype
