@@ -21,6 +21,8 @@ from nli_console.cli.errors import errors
 from nli_console.cli.evaluate import evaluate
 from nli_console.cli.exit_codes import HELP as EXIT_CODES
 from nli_console.cli.globals import Globals
+from nli_console.cli.package import card, package
+from nli_console.cli.predict import predict
 from nli_console.cli.prompt import prompt
 from nli_console.cli.reproduce import reproduce
 from nli_console.cli.run import run_app, with_default_method
@@ -49,6 +51,9 @@ def build() -> App:
     )
     app.command(run_app)
     app.command(evaluate, name="evaluate")
+    app.command(predict)
+    app.command(package)
+    app.command(card)
     app.command(history.list_runs, name="list")
     app.command(history.show)
     app.command(watch)
