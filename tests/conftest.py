@@ -48,5 +48,17 @@ def warm_engine() -> Iterator[str]:
     server.communicate()
 
 
+_LONGEST_FIRST = ("end_to_end", "supervisor", "tui", "cli", "worker")
+"""Folders whose files take longest begin first: a long file at the end would leave the other cores idle."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def rank(item: pytest.Item) -> int:
+        folder = item.path.parent.name
+        return _LONGEST_FIRST.index(folder) if folder in _LONGEST_FIRST else len(_LONGEST_FIRST)
+
+    items.sort(key=rank)
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     _FOLDER.cleanup()
