@@ -103,7 +103,8 @@ def main() -> int:
         print(json.dumps(figures))
         return 0
     print(
-        f"{options.runs} runs of {options.records:,} records, {len(found.paired)} paired tests of {ROWS:,} rows"
+        f"{options.runs} runs of {options.records:,} records, "
+        f"{len(found.paired)} paired tests of {ROWS:,} rows"
     )
     print(f"  compared                                {figures['seconds']:6.2f} s (budget 2 s)")
     print(f"  with the start of the process           {figures['seconds_with_start']:6.2f} s")
