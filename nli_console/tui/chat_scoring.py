@@ -21,6 +21,9 @@ from nli_console.tui.widgets.ink import Line
 from nli_console.tui.widgets.sparkline import progress_bar
 
 QUICK_ROWS = 50
+USUAL_ROWS = "200"
+"""Rows of a run that scores a prompt, as a form would hold them; all are asked for in words."""
+ALL = "all"
 
 
 @dataclass
@@ -34,8 +37,30 @@ class RunSeen(Message):
         return isinstance(message, RunSeen)
 
 
-def draft_of(model: str, data: str, template: str, shots: int, seed: int, quantisation: str) -> Draft:
-    """The ``icl`` run that scores a template on every reported row."""
+def rows_problem(text: str) -> str | None:
+    """What is wrong with a number of rows to score."""
+    if text == ALL or (text.isdecimal() and int(text) > 0):
+        return None
+    return f"Expected a number of rows above 0, or {ALL}."
+
+
+def draft_of(
+    model: str,
+    data: str,
+    template: str,
+    shots: int,
+    seed: int,
+    quantisation: str,
+    *,
+    split: str = "",
+    rows: int = 0,
+) -> Draft:
+    """The ``icl`` run that scores a template.
+
+    Args:
+        split: that is scored; empty means all that are labelled but train.
+        rows: of each split; 0 means all.
+    """
     preset = presets.default_for("icl", model)
     values: dict[str, Any] = {"template": template, "shots": shots, "quantisation": quantisation}
     return Draft(
@@ -45,6 +70,8 @@ def draft_of(model: str, data: str, template: str, shots: int, seed: int, quanti
         model=model,
         data=data,
         seed=seed,
+        evaluate_on=(split,) if split else (),
+        evaluation_rows=rows,
         name=f"{template}, {shots} shots",
         launcher="tui",
     )
@@ -56,6 +83,14 @@ def look_at(run: RunSummary) -> RunSeen:
     records = end_of(run.layout.attempt(number).metrics)[0] if number else []
     remark = next((str(each["remark"]) for each in reversed(records) if each.get("remark")), "")
     return RunSeen(run, clean_line(remark, limit=80))
+
+
+def accuracies(run: RunSummary) -> str:
+    """The accuracies of a run, each with its split, interval and number of rows."""
+    return "  ".join(
+        f"{split} {format_accuracy(each.value, each.low, each.high)} n {each.n:,}"
+        for split, each in run.accuracy.items()
+    )
 
 
 def first_scored(layout: RunLayout) -> str:
@@ -90,14 +125,14 @@ def wrong_rows(checked: Checked) -> list[tuple[str, str, str]]:
 
 
 def run_line(seen: RunSeen, symbols: Symbols) -> Line:
-    """The run that scores the prompt, in one line."""
+    """The run that scores the prompt, in one line; accuracies with their intervals and numbers of rows."""
     run, state = seen.run, seen.run.state.state
     line = [("run ", "muted"), (run.name or run.id, "foreground")]
     line.append((f"  {symbols.states[state]} {state.value}", f"state-{state.value}"))
     if state == State.FINISHED:
         for split, accuracy in run.accuracy.items():
             figure = format_accuracy(accuracy.value, accuracy.low, accuracy.high)
-            line += [(f"  {split} ", "muted"), (figure, "bold foreground")]
+            line += [(f"  {split} ", "muted"), (figure, "bold foreground"), (f" n {accuracy.n:,}", "muted")]
         return [*line, ("  e: errors", "accent")]
     return [*line, (f"  {seen.remark or run.reason}", "foreground")]
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from rich.cells import cell_len
+
 from nli_console.data.spec import LABELS
 from nli_console.supervisor import chat_events as events
 from nli_console.text import clean, format_bytes, format_count, format_duration
@@ -22,6 +24,8 @@ _NAME = 14
 _SHORT_NAME = 8
 _ROOMY = 48
 """Cells from which everything is said in full."""
+_ONE_LINE, _TWO_LINES = 68, 36
+"""Cells from which speed and end of an answer stand in one line, or in two."""
 
 
 def model_line(model: Model, name: str, symbols: Symbols) -> Line:
@@ -74,23 +78,39 @@ def answer_lines(reply: Reply | None, width: int) -> list[Line]:
 
 
 def fact_lines(reply: Reply | None, width: int) -> list[Line]:
-    """How the parser reads the answer, and how fast it came: two lines."""
+    """How the parser reads the answer; as many lines for a width whether it is there or not."""
+    return [_read_line(reply, width), *figure_lines(reply, width)]
+
+
+def figure_lines(reply: Reply | None, width: int) -> list[Line]:
+    """How fast an answer came and how it ended: one to three lines, by the width alone."""
+    rows = 1 if width >= _ONE_LINE else 2 if width >= _TWO_LINES else 3
     answered = None if reply is None else reply.answered
-    if reply is None or answered is None:
-        return [[], []]
-    speed = answered.tokens_per_second
-    figures = f"first token {seconds(answered.first_token_seconds)}"
-    figures += "" if speed is None else f"  {speed:.1f} tokens/s"
-    figures += f"  {answered.tokens} tokens, {ENDED[answered.ended]}"
-    read: Line = []
-    if reply.side is not None:
-        label = answered.label
-        read = [
-            ("read as ", "muted"),
-            (label or "no label", f"bold {LABEL_INKS.get(label or '', 'warning')}"),
-            *_judged(label, reply.gold, compact=width < _ROOMY),
-        ]
-    return [read, [(figures, "muted")]]
+    texts: list[str] = []
+    if answered is not None:
+        texts = [f"first token {seconds(answered.first_token_seconds)}"]
+        if answered.tokens_per_second is not None:
+            texts.append(f"{answered.tokens_per_second:.1f} tokens/s")
+        noun = "token" if answered.tokens == 1 else "tokens"
+        texts.append(f"{answered.tokens} {noun}, {ENDED[answered.ended]}")
+    lines = [""]
+    for text in texts:
+        joined = f"{lines[-1]}  {text}" if lines[-1] else text
+        if cell_len(joined) <= width or not lines[-1]:
+            lines[-1] = joined
+        else:
+            lines.append(text)
+    return [[(line, "muted")] for line in (lines + [""] * rows)[:rows]]
+
+
+def _read_line(reply: Reply | None, width: int) -> Line:
+    if reply is None or reply.answered is None or reply.side is None:
+        return []
+    label = reply.answered.label
+    judged = _judged(label, reply.gold, compact=width < _ROOMY)
+    read: Line = [(label or "no label", f"bold {LABEL_INKS.get(label or '', 'warning')}"), *judged]
+    whole: Line = [("read as ", "muted"), *read]
+    return whole if sum(cell_len(text) for text, _ in whole) <= width else read
 
 
 def seconds(value: float | None) -> str:
