@@ -76,6 +76,15 @@ class ExampleSource:
             self.problem, self._reading, self._wanted = event.text, None, False
 
     @property
+    def counted(self) -> str:
+        """Which of how many examples one is at, and its id and genre; empty before the first."""
+        if not 0 <= self._place < len(self._found):
+            return ""
+        found, more = self._found[self._place], "" if self._rows is not None else "+"
+        genre = "" if found.genre is None else f", {found.genre}"
+        return f"{self._place + 1:,} of {len(self._found):,}{more}  {found.id}{genre}"
+
+    @property
     def status(self) -> str:
         """Where one is, in words."""
         if self.problem:

@@ -152,7 +152,7 @@ def _answer(reply: Reply) -> Said:
         "stopped": reply.stopped,
     }
     if reply.rendered is not None:
-        details["prompt"] = reply.rendered.text
+        details["prompt"] = reply.rendered.marked
     if reply.answered is not None:
         details |= {"tokens": reply.answered.tokens, "seconds": reply.answered.seconds}
         if not isinstance(reply.prompt, Dialogue):

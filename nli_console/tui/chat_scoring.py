@@ -17,7 +17,7 @@ from nli_console.record.summary import RunSummary
 from nli_console.supervisor.chat_events import Checked, Share
 from nli_console.text import clean_line, format_accuracy
 from nli_console.tui.symbols import Symbols
-from nli_console.tui.widgets.ink import Line
+from nli_console.tui.widgets.ink import Line, pack
 from nli_console.tui.widgets.sparkline import progress_bar
 
 QUICK_ROWS = 50
@@ -100,19 +100,19 @@ def first_scored(layout: RunLayout) -> str:
     return next((name for name in (*wanted, *names) if name in names), "")
 
 
-def check_line(checked: Checked, symbols: Symbols) -> Line:
+def check_lines(checked: Checked, symbols: Symbols, width: int) -> list[Line]:
     """How far a quick check is, and the accuracies so far with their intervals."""
     bar = progress_bar(checked.done / max(checked.total, 1), 10, ascii_only=symbols.ascii)
-    line = [
-        ("check ", "muted"),
-        (f"{bar} {checked.done} of {checked.total}", "foreground" if checked.over else "state-running"),
-        ("  raw ", "muted"),
-        (_share(checked.raw), "bold foreground"),
-        ("  calibrated ", "muted"),
-        (_share(checked.calibrated), "foreground"),
+    ink = "foreground" if checked.over else "state-running"
+    parts: list[Line] = [
+        [("check ", "muted"), (f"{bar} {checked.done} of {checked.total}", ink)],
+        [("raw ", "muted"), (_share(checked.raw), "bold foreground")],
+        [("calibrated ", "muted"), (_share(checked.calibrated), "foreground")],
     ]
     wrong = len(wrong_rows(checked))
-    return [*line, (f"  e: {wrong} wrong", "accent")] if checked.over and wrong else line
+    if checked.over and wrong:
+        parts.append([(f"e: {wrong} wrong", "accent")])
+    return pack(parts, width)
 
 
 def wrong_rows(checked: Checked) -> list[tuple[str, str, str]]:
@@ -124,17 +124,19 @@ def wrong_rows(checked: Checked) -> list[tuple[str, str, str]]:
     ]
 
 
-def run_line(seen: RunSeen, symbols: Symbols) -> Line:
-    """The run that scores the prompt, in one line; accuracies with their intervals and numbers of rows."""
+def run_lines(seen: RunSeen, symbols: Symbols, width: int) -> list[Line]:
+    """The run that scores the prompt; accuracies with their intervals and numbers of rows."""
     run, state = seen.run, seen.run.state.state
-    line = [("run ", "muted"), (run.name or run.id, "foreground")]
-    line.append((f"  {symbols.states[state]} {state.value}", f"state-{state.value}"))
-    if state == State.FINISHED:
-        for split, accuracy in run.accuracy.items():
-            figure = format_accuracy(accuracy.value, accuracy.low, accuracy.high)
-            line += [(f"  {split} ", "muted"), (figure, "bold foreground"), (f" n {accuracy.n:,}", "muted")]
-        return [*line, ("  e: errors", "accent")]
-    return [*line, (f"  {seen.remark or run.reason}", "foreground")]
+    parts: list[Line] = [
+        [("run ", "muted"), (run.name or run.id, "foreground")],
+        [(f"{symbols.states[state]} {state.value}", f"state-{state.value}")],
+    ]
+    if state != State.FINISHED:
+        return pack([*parts, [(seen.remark or run.reason, "foreground")]], width)
+    for split, accuracy in run.accuracy.items():
+        figure = format_accuracy(accuracy.value, accuracy.low, accuracy.high)
+        parts.append([(f"{split} ", "muted"), (figure, "bold foreground"), (f" n {accuracy.n:,}", "muted")])
+    return pack([*parts, [("e: errors", "accent")]], width)
 
 
 def _share(share: Share) -> str:

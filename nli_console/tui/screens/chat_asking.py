@@ -68,6 +68,9 @@ class AskingScreen(ConsoleScreen):
     def on_unmount(self) -> None:
         self.link.close()
 
+    def on_resize(self) -> None:
+        self._draw({"model", "problem", "check"})
+
     @property
     def form(self) -> PairForm:
         return self.query_one(PairForm)
@@ -348,6 +351,9 @@ class AskingScreen(ConsoleScreen):
         changed = self.desk.heard(self.link.take())
         for reply in self.desk.take_finished():
             self.record.add_reply(reply)
+        self._heard(changed)
+
+    def _heard(self, changed: set[Part]) -> None:
         if "shots" in changed:
             self._render_soon()
         self._draw(changed)
@@ -359,7 +365,8 @@ class AskingScreen(ConsoleScreen):
         if "model" in changed:
             load = self._named.load
             name = self.shell.settings.values.chat.model if load is None else load.model_name
-            line = model_line(desk.model, clean_line(name, limit=60), symbols)
+            room = max(self.size.width - 2, 1)
+            line = model_line(desk.model, clean_line(name, limit=60), symbols, room)
             self.query_one("#model", Lines).show([line])
         if "problem" in changed:
             self._show_problem()

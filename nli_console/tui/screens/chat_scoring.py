@@ -24,12 +24,12 @@ from nli_console.tui.chat_scoring import (
     USUAL_ROWS,
     RunSeen,
     accuracies,
-    check_line,
+    check_lines,
     draft_of,
     first_scored,
     look_at,
     rows_problem,
-    run_line,
+    run_lines,
     wrong_rows,
 )
 from nli_console.tui.chat_work import AdaptersFound, ModelNamed
@@ -159,10 +159,22 @@ class ScoringScreen(AskingScreen):
         if "check" not in changed:
             return
         checked = self.desk.checked
-        shown = [] if checked is None else [check_line(checked, self.shell.symbols)]
-        if checked is not None and checked.over:
-            self._wrong = wrong_rows(checked)
-        self.query_one("#check", Lines).show(shown)
+        if self._seen is not None:
+            self._show_run()
+        elif checked is not None:
+            lines = check_lines(checked, self.shell.symbols, self._room)
+            self.query_one("#check", Lines).show(lines)
+        elif not self.desk.is_pending("check"):
+            self._say_check("")
+
+    @property
+    def _room(self) -> int:
+        return max(self.size.width - 2, 1)
+
+    def _heard(self, changed: set[Part]) -> None:
+        super()._heard(changed)
+        if "check" in changed and self.desk.checked is not None and self.desk.checked.over:
+            self._wrong = wrong_rows(self.desk.checked)
 
     # A run
 
@@ -245,9 +257,9 @@ class ScoringScreen(AskingScreen):
         """The run, and below it which of its errors is looked at."""
         if self._seen is None:
             return
-        lines = [run_line(self._seen, self.shell.symbols)]
-        if self._mistakes_of == self._seen.run.id and self._mistakes.known:
-            lines.append([("error ", "muted"), (clean_line(self._mistakes.status), "foreground")])
+        lines = run_lines(self._seen, self.shell.symbols, self._room)
+        if self._mistakes_of == self._seen.run.id and self._mistakes.counted:
+            lines.append([("error ", "muted"), (clean_line(self._mistakes.counted), "foreground")])
         self.query_one("#check", Lines).show(lines)
 
     # Errors

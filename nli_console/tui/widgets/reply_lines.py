@@ -2,15 +2,13 @@
 
 from collections.abc import Mapping
 
-from rich.cells import cell_len
-
 from nli_console.data.spec import LABELS
 from nli_console.supervisor import chat_events as events
 from nli_console.text import clean, format_bytes, format_count, format_duration
 from nli_console.tui.chat_desk import Model, Reply
 from nli_console.tui.symbols import Symbols
 from nli_console.tui.widgets.example_table import LABEL_INKS
-from nli_console.tui.widgets.ink import Line, Span, fit_left, shorten
+from nli_console.tui.widgets.ink import Line, Span, fit_left, pack, shorten, width_of
 from nli_console.tui.widgets.scroll_lines import wrap
 from nli_console.tui.widgets.sparkline import progress_bar
 
@@ -28,8 +26,11 @@ _ONE_LINE, _TWO_LINES = 68, 36
 """Cells from which speed and end of an answer stand in one line, or in two."""
 
 
-def model_line(model: Model, name: str, symbols: Symbols) -> Line:
-    """What is loaded, where and how large; or what the load waits for, or how far it is."""
+def model_line(model: Model, name: str, symbols: Symbols, width: int) -> Line:
+    """What is loaded, where and how large; or what the load waits for, or how far it is.
+
+    What does not fit into the width is left out as a whole, the least important first.
+    """
     title: Span = (name, "bold foreground")
     told = model.told
     if model.load is None:
@@ -45,14 +46,15 @@ def model_line(model: Model, name: str, symbols: Symbols) -> Line:
             return [title, (f"  {symbols.busy} {told.step}{_progress(told)}", "state-running")]
         case events.Loaded():
             peak = told.peak_memory_bytes
-            parts = [
-                f"on {told.device}, {told.precision}{stored}",
-                f"{format_bytes(told.weights_bytes)} of weights",
+            told_of = [
+                f"{format_bytes(told.weights_bytes)} of weights on {told.device}, {told.precision}{stored}",
                 *([f"peak {format_bytes(peak)}"] if peak else []),
                 f"{format_count(told.parameters)} parameters",
                 f"slot {told.slot}",
             ]
-            return [title, (f"  {symbols.ok} ", "success"), ("  ".join(parts), "foreground")]
+            first: Line = [title, (f"  {symbols.ok} ", "success"), (told_of[0], "foreground")]
+            parts: list[Line] = [first, *([(text, "foreground")] for text in told_of[1:])]
+            return pack(parts, width)[0]
 
 
 def _progress(told: events.Loading) -> str:
@@ -93,14 +95,8 @@ def figure_lines(reply: Reply | None, width: int) -> list[Line]:
             texts.append(f"{answered.tokens_per_second:.1f} tokens/s")
         noun = "token" if answered.tokens == 1 else "tokens"
         texts.append(f"{answered.tokens} {noun}, {ENDED[answered.ended]}")
-    lines = [""]
-    for text in texts:
-        joined = f"{lines[-1]}  {text}" if lines[-1] else text
-        if cell_len(joined) <= width or not lines[-1]:
-            lines[-1] = joined
-        else:
-            lines.append(text)
-    return [[(line, "muted")] for line in (lines + [""] * rows)[:rows]]
+    nothing: list[Line] = [[]] * rows
+    return [*pack([[(text, "muted")] for text in texts], width), *nothing][:rows]
 
 
 def _read_line(reply: Reply | None, width: int) -> Line:
@@ -110,7 +106,7 @@ def _read_line(reply: Reply | None, width: int) -> Line:
     judged = _judged(label, reply.gold, compact=width < _ROOMY)
     read: Line = [(label or "no label", f"bold {LABEL_INKS.get(label or '', 'warning')}"), *judged]
     whole: Line = [("read as ", "muted"), *read]
-    return whole if sum(cell_len(text) for text, _ in whole) <= width else read
+    return whole if width_of(whole) <= width else read
 
 
 def seconds(value: float | None) -> str:
