@@ -2,7 +2,7 @@
 
 The plain script is what one would write with transformers alone: read rows, tokenise them, load the model,
 `Trainer.train()`. All three train the demo encoder on the same rows in the same batches on the CPU, in turns.
-A launch composes, submits and starts the run, and ends when the record of its first step can be read; its rows
+A launch composes, submits and starts the run, and ends when the record of its first step can be read. Rows
 are tokenised already, as for whoever trains twice. `--fresh` throws that away before each launch. `--light`
 warms only what is warmed where there is a GPU.
 

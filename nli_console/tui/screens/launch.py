@@ -303,10 +303,12 @@ class LaunchScreen(ConsoleScreen):
         hyperparameters, _ = validate(self.form.current.Hyperparameters, self.form.hyperparameters())
         try:
             fraction, seed = self.form.run_value("fraction"), self.form.run_value("seeds")[0]
+            scored = self.form.scored()
         except FieldError:
-            fraction, seed, hyperparameters = 1.0, 1, None
+            fraction, seed, scored, hyperparameters = 1.0, 1, ((), 0), None
         model, data = self.form.text("model").strip(), self.form.text("data").strip()
-        return Question(self.form.method, model, data, fraction, hyperparameters, seed, self._ignored)
+        asked = (self.form.method, model, data, fraction, hyperparameters, seed, self._ignored)
+        return Question(*asked, *scored)
 
     def _machine_now(self) -> Machine:
         """Called from another thread, too: the status is only ever replaced as a whole."""
@@ -358,10 +360,8 @@ class LaunchScreen(ConsoleScreen):
             return
         self._set_busy(True)
         draft = launching.draft_of(self.form, hyperparameters, tuple(sorted(self._ignored)))
-        settings = self.shell.settings
-        machine = self._machine_now()
-        seeds = self.form.run_value("seeds")
-        warm = self._preflight.warm.take()
+        settings, machine = self.shell.settings, self._machine_now()
+        seeds, warm = self.form.run_value("seeds"), self._preflight.warm.take()
         run(lambda: launching.launch(draft, seeds, settings, machine, warm), self, title="launch")
 
     @on(Launched)

@@ -87,6 +87,17 @@ def width_of(line: Line) -> int:
     return sum(cell_len(text) for text, _ in line)
 
 
+def pack(parts: Sequence[Line], width: int, gap: str = "  ") -> list[Line]:
+    """Parts one behind the other, in as many lines as it takes; a part is broken in none of them."""
+    lines: list[list[Span]] = []
+    for part in parts:
+        if lines and width_of(lines[-1]) + len(gap) + width_of(part) <= width:
+            lines[-1] += [(gap, "foreground"), *part]
+        else:
+            lines.append(list(part))
+    return list(lines)
+
+
 def changed_span(old: Strip, new: Strip) -> tuple[int, int] | None:
     """First and one past the last cell in which two strips differ; ``None`` when they look the same."""
     if old is new:
