@@ -2,11 +2,9 @@
 
 import asyncio
 import gc
-import os
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar
 
@@ -39,6 +37,7 @@ from nli_console.tui.sources import MachineReader, RunsReader
 from nli_console.tui.status import Status
 from nli_console.tui.style_memory import StyleMemory
 from nli_console.tui.symbols import Symbols, symbols
+from nli_console.tui.terminal_size import forget_stale_size
 from nli_console.tui.theme import DARK, LIGHT
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ class ConsoleApp(KeysInOrder):
         self.set_reactive(ConsoleApp.selected_run, select)
         for mode in MODES:
             self.add_mode(mode.name, mode.factory())
-        self._opened = self._reading = False
+        self._opened = self._reading = self._freezes = False
         self._start = "runs" if select else start
         self.signals: SignalExit | None = None
         look = settings.look
@@ -136,14 +135,18 @@ class ConsoleApp(KeysInOrder):
         for reader in self._readers:
             reader.start()
             reader.poke()
-        if not gc.isenabled():
-            # What was made until now stays until the end: the collector need not look at it.
-            gc.freeze()
-            gc.enable()
+        self._freezes = not gc.isenabled()
+        self._freeze()
+        gc.enable()
         self.set_timer(_LATER, self._prepare)
         # Where Launch stands beside its checks, they say so already.
         if self.settings.notice and (self.current_mode != "launch" or self.screen.has_class("-narrow")):
             self.tell(self.settings.notice)
+
+    def _freeze(self) -> None:
+        """What was made until now stays: looking at it again and again would keep keys waiting."""
+        if self._freezes:
+            gc.freeze()
 
     def _prepare(self) -> None:
         """Import what the form needs, so that turning to it takes no longer than drawing it."""
@@ -170,6 +173,8 @@ class ConsoleApp(KeysInOrder):
 
     def on_runs_listed(self, message: RunsListed) -> None:
         before = {run.id: run.state.state for run in self.runs}
+        if message.complete and not self.all_listed:
+            self._freeze()
         self.all_listed = message.complete
         self.runs = message.runs
         if not message.complete and self._reading:
@@ -208,6 +213,7 @@ class ConsoleApp(KeysInOrder):
             self.screen.clone(message.spec)
 
     def on_runs_due(self, message: RunsDue) -> None:
+        self._history.look_at_all()
         self._readers[1].poke()
 
     # Keys
@@ -267,14 +273,6 @@ class ConsoleApp(KeysInOrder):
 _APP_ACTIONS = {key.action for key in GROUPS["everywhere"].keys}
 
 
-def _forget_stale_size() -> None:
-    """Textual believes an exported COLUMNS and LINES before the terminal, and then no resize reaches it."""
-    with suppress(OSError, ValueError):
-        if all(os.get_terminal_size(sys.stdout.fileno())):
-            for name in ("COLUMNS", "LINES"):
-                os.environ.pop(name, None)
-
-
 def run_console(settings: "LoadedSettings", *, select: str | None = None) -> int:
     """Open the console and return its exit code; ``select`` is the id of a run to open in Runs.
 
@@ -282,7 +280,9 @@ def run_console(settings: "LoadedSettings", *, select: str | None = None) -> int
         Exception: the interface broke; the terminal is given back before, and no run is touched.
     """
     read_alt_digits()
-    _forget_stale_size()
+    forget_stale_size()
+    # A thread that reads thousands of runs gives way to a key within a millisecond, not within five.
+    sys.setswitchinterval(0.0005)
     app = ConsoleApp(settings, select=select, start=None)
     app.run()
     if app.signals is not None:
