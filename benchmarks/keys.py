@@ -78,10 +78,10 @@ def main() -> int:
                     terminal.press("/")
                 times = []
                 for _ in range(options.presses if key in ("down", "pagedown") else 8):
-                    times.append(time_key(terminal, key))
                     if key in OPPOSITE:
                         # Pressed again it would change nothing.
                         terminal.press(OPPOSITE[key])
+                    times.append(time_key(terminal, key))
                 found[f"{what}, ms, median"] = statistics.median(times)
                 found[f"{what}, ms, worst"] = max(times)
     if options.json:
