@@ -31,7 +31,7 @@ DESCRIPTION = (
 )
 EPILOGUE = (
     "Everywhere: --settings FILE (default: ./settings.toml, then settings.toml in ~/.config/nli-console) "
-    f"and --runs-dir DIR. {EXIT_CODES}"
+    f"and --runs-dir DIR, which given again names further folders to read. {EXIT_CODES}"
 )
 
 

@@ -22,7 +22,7 @@ class Context:
     @cached_property
     def settings(self) -> LoadedSettings:
         """Raises ``ConsoleError`` with the line when the file is not valid."""
-        return load_settings(self.globals.settings, self.globals.runs_dir)
+        return load_settings(self.globals.settings, self.globals.runs_dir, more_roots=self.globals.more_roots)
 
     @property
     def runs_dir(self) -> Path:

@@ -58,7 +58,7 @@ def open_console(options: Globals, select: str | None = None) -> int:
             "the console needs a terminal; without one use a command such as `nli-console list` "
             "(`nli-console --help` shows all)"
         )
-    settings = load_settings(options.settings, options.runs_dir)
+    settings = load_settings(options.settings, options.runs_dir, more_roots=options.more_roots)
     from nli_console.tui.app import run_console
 
     return run_console(settings, select=select)

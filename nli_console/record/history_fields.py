@@ -1,7 +1,7 @@
 """What the history knows of a run: one declaration for its columns, its order and its filter."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any, Literal
 
@@ -204,6 +204,7 @@ class Vocabulary:
     """The fields that a history can be filtered, sorted and shown by, and the values they have in it."""
 
     runs: tuple[RunSummary, ...] = ()
+    _values: dict[str, list[str]] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def settings(self) -> tuple[str, ...]:
@@ -243,13 +244,15 @@ class Vocabulary:
         """Every name that :meth:`find` knows, for who mistyped one."""
         return (*_KNOWN, *SHORT, *self.splits, *sorted({*self.settings, *_declared()}))
 
-    def values(self, field: HistoryField) -> list[str]:
+    def values(self, known: HistoryField) -> list[str]:
         """The words or texts that runs have for a field, the most frequent first."""
-        counts: dict[str, int] = {}
-        for run in self.runs:
-            for word in words_of(field, field.value(run)):
-                counts[word] = counts.get(word, 0) + 1
-        return sorted(counts, key=lambda word: (-counts[word], word))
+        if known.name not in self._values:
+            counts: dict[str, int] = {}
+            for run in self.runs:
+                for word in words_of(known, known.value(run)):
+                    counts[word] = counts.get(word, 0) + 1
+            self._values[known.name] = sorted(counts, key=lambda word: (-counts[word], word))
+        return self._values[known.name]
 
 
 def words_of(field: HistoryField, value: Any) -> tuple[str, ...]:

@@ -97,7 +97,7 @@ def check_runs_dir(runs_dir: Path, *, make: bool = True) -> None:
         raise ConsoleError(f"runs_dir {name}: not a folder; name another one with --runs-dir")
     if runs_dir.is_symlink() and status.st_uid != os.geteuid():
         raise ConsoleError(
-            f"runs_dir {name}: a link to a folder of {_user(status.st_uid)}; name one of your own"
+            f"runs_dir {name}: a link to a folder of {user_name(status.st_uid)}; name one of your own"
         )
     if status.st_mode & stat.S_IWOTH or (status.st_mode & stat.S_IWGRP and not _private_group(status)):
         raise ConsoleError(
@@ -106,7 +106,7 @@ def check_runs_dir(runs_dir: Path, *, make: bool = True) -> None:
         )
     if not os.access(runs_dir, os.W_OK | os.X_OK):
         raise ConsoleError(
-            f"runs_dir {name}: not writable for {_user(os.geteuid())}; name another with --runs-dir"
+            f"runs_dir {name}: not writable for {user_name(os.geteuid())}; name another with --runs-dir"
         )
 
 
@@ -117,7 +117,7 @@ def _check_makeable(runs_dir: Path, name: str) -> None:
         raise ConsoleError(f"runs_dir {name}: {shown} is not a folder; name another one with --runs-dir")
     if not os.access(above, os.W_OK | os.X_OK):
         raise ConsoleError(
-            f"runs_dir {name}: cannot be made: {shown} is not writable for {_user(os.geteuid())}; "
+            f"runs_dir {name}: cannot be made: {shown} is not writable for {user_name(os.geteuid())}; "
             "name another with --runs-dir"
         )
 
@@ -224,7 +224,8 @@ def _private_group(status: os.stat_result) -> bool:
     )
 
 
-def _user(uid: int) -> str:
+def user_name(uid: int) -> str:
+    """What a person calls a user id."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:

@@ -31,10 +31,11 @@ from nli_console.tui.messages import (
 )
 from nli_console.tui.modes import MODES
 from nli_console.tui.output_filter import OutputFilter
+from nli_console.tui.roots_reader import reader_of
 from nli_console.tui.screens.base import ConsoleModal, ConsoleScreen
 from nli_console.tui.screens.help import HelpScreen
 from nli_console.tui.screens.picker import Choosable, Picker
-from nli_console.tui.sources import MachineReader, RunsReader
+from nli_console.tui.sources import MachineReader
 from nli_console.tui.status import Status
 from nli_console.tui.symbols import Symbols, symbols
 from nli_console.tui.theme import DARK, LIGHT
@@ -47,8 +48,9 @@ _PATIENCE = 5.0
 class ConsoleApp(KeysInOrder):
     """The console. Screens read ``settings`` and ``symbols``, and watch ``status`` and ``runs``.
 
-    ``all_listed`` says that ``runs`` are all there are. ``selected_run`` is the run that Runs shows as
-    selected: whoever sets it (a launch, a command-line argument) is obeyed as soon as the run is listed.
+    ``all_listed`` says that ``runs`` are all there are, ``root_notes`` which folders cannot be read.
+    ``selected_run`` is the run that Runs shows as selected: whoever sets it (a launch, a command-line
+    argument) is obeyed as soon as the run is listed.
     """
 
     CSS_PATH = "console.tcss"
@@ -58,6 +60,7 @@ class ConsoleApp(KeysInOrder):
     status: reactive[Status] = reactive(Status(), repaint=False)
     runs: reactive[tuple[RunSummary, ...]] = reactive((), repaint=False)
     all_listed: reactive[bool] = reactive(False, repaint=False)
+    root_notes: reactive[tuple[str, ...]] = reactive((), repaint=False)
     selected_run: reactive[str | None] = reactive(None, repaint=False)
 
     def __init__(self, settings: LoadedSettings, *, select: str | None = None) -> None:
@@ -80,7 +83,7 @@ class ConsoleApp(KeysInOrder):
         self._machine = MachineReader(settings.values.telemetry.interval, settings.runs_dir)
         self._readers = (
             Poller(self._machine.read, self, settings.values.telemetry.interval, title="readings"),
-            Poller(RunsReader(settings.runs_dir).read, self, interface.refresh, title="runs"),
+            Poller(reader_of(settings.roots).read, self, interface.refresh, title="runs"),
         )
 
     def on_mount(self) -> None:
@@ -143,7 +146,7 @@ class ConsoleApp(KeysInOrder):
 
     def on_runs_listed(self, message: RunsListed) -> None:
         before = {run.id: run.state.state for run in self.runs}
-        self.all_listed = message.complete
+        self.all_listed, self.root_notes = message.complete, message.notes
         self.runs = message.runs
         if not message.complete:
             self._readers[1].poke()

@@ -101,7 +101,7 @@ GROUPS: dict[str, Group] = {
                 "slash",
                 "filter",
                 "filter",
-                "show only runs that hold these words; !word leaves out",
+                "show only runs that fit: words, method:lora, accuracy>0.85, started:7d, -state:failed",
                 shown=True,
             ),
             Key("x", "stop", "stop", "stop the run after a checkpoint; asked once more, kill it", shown=True),
@@ -134,6 +134,9 @@ GROUPS: dict[str, Group] = {
                 shown=True,
             ),
             Key("S", "reverse", "reverse", "turn the order round"),
+            Key(
+                "f3", "columns", "columns", "choose the columns, their order and what the rows are sorted by"
+            ),
             Key("o", "fold", "open group", "open or close the selected group of runs"),
             Key(
                 "right,left",
@@ -147,6 +150,9 @@ GROUPS: dict[str, Group] = {
             Key("n", "label('name')", "rename", "give the run another name"),
             Key("e", "label('notes')", "notes", "write something down about the run"),
             Key("t", "label('tags')", "tags", "set the run's tags"),
+            Key("p", "pin", "pin", "keep the run at the top of the history, and out of clean; or no longer"),
+            Key("a", "other_seed", "another seed", "run it again with the next seed that was not used"),
+            Key("f6", "clean", "clean up", "see what could be dropped, and how much that frees"),
             Key(
                 "y", "copy_command", "copy command", "send the equivalent command to the terminal's clipboard"
             ),

@@ -43,10 +43,14 @@ class RunsDue(Message):
 
 @dataclass
 class RunsListed(Message):
-    """The run folders were read: ``runs`` are the store's summaries, ``complete`` whether they are all."""
+    """The run folders were read: ``runs`` are the store's summaries, ``complete`` whether they are all.
+
+    ``notes`` say which folders cannot be read, a sentence each.
+    """
 
     runs: tuple["RunSummary", ...]
     complete: bool = True
+    notes: tuple[str, ...] = ()
 
     def can_replace(self, message: Message) -> bool:
         return isinstance(message, RunsListed)

@@ -110,7 +110,7 @@ def console(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
             self.told = True
             return listed
 
-    monkeypatch.setattr(app_module, "RunsReader", Listed)
+    monkeypatch.setattr(app_module, "reader_of", Listed)
     views = RunsRead(tuple(view_of(run) for run in RUNS + GROUP if run.state.state is not State.QUEUED))
     monkeypatch.setattr(RunReaders, "read", lambda _: views)
 

@@ -1,0 +1,170 @@
+"""The filter of the history: a field, and below it what may come next or what is wrong, and where."""
+
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+from textual import events, on
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.message import Message
+
+from nli_console.record.history_fields import Vocabulary
+from nli_console.record.query import QueryError, parse
+from nli_console.record.query_completion import Completion, complete
+from nli_console.tui.suggestions import Suggester
+from nli_console.tui.symbols import Symbols
+from nli_console.tui.widgets.ink import Span, shorten
+from nli_console.tui.widgets.painted import Lines
+from nli_console.tui.widgets.text_input import TextInput
+
+_HINT = "filter: words, method:lora, accuracy>0.85, started:7d, tag:paper, -state:failed"
+_PADDING = 1
+"""Cells of the field before its first character."""
+
+
+class FilterInput(TextInput):
+    """The field itself: up and down go through the rows, tab takes what is offered."""
+
+    def on_key(self, event: events.Key) -> None:
+        field = self.parent
+        assert isinstance(field, FilterField)
+        if event.key in ("down", "up"):
+            field.post_message(FilterField.Moved(1 if event.key == "down" else -1))
+        elif event.key != "tab" or not field.take_offer():
+            return
+        event.stop()
+        event.prevent_default()
+
+
+class FilterField(Vertical):
+    """Hidden until it is opened. A filter that cannot be read is shown as such and never applied."""
+
+    DEFAULT_CSS = """
+    FilterField { height: auto; display: none; }
+    FilterField Lines { height: 1; }
+    """
+
+    @dataclass
+    class Changed(Message):
+        """Another filter that can be read was typed."""
+
+        text: str
+
+    @dataclass
+    class Accepted(Message):
+        """Enter was pressed on a filter that can be read."""
+
+    @dataclass
+    class Moved(Message):
+        """Another row is to be selected, ``rows`` further down."""
+
+        rows: int
+
+    def __init__(self, symbols: Symbols, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._symbols = symbols
+        self.vocabulary = Vocabulary()
+        self.error: QueryError | None = None
+        self._completion = Completion(0, 0)
+
+    def compose(self) -> ComposeResult:
+        yield FilterInput(placeholder=_HINT, suggester=Suggester(self._whole))
+        yield Lines(id="filter-help", rows=1)
+
+    @property
+    def input(self) -> FilterInput:
+        return self.query_one(FilterInput)
+
+    @property
+    def opened(self) -> bool:
+        return bool(self.display)
+
+    def open(self, vocabulary: Vocabulary, text: str) -> None:
+        """Show the field with the filter that is in force."""
+        self.vocabulary = vocabulary
+        self.display = True
+        self.input.value = text
+        self.input.cursor_position = len(text)
+        self._look()
+        self.input.focus()
+
+    def close(self) -> None:
+        self.display = False
+
+    def take_offer(self) -> bool:
+        """Put the first of what is offered into the text; ``False`` when there is nothing to take."""
+        if not self._completion.options:
+            return False
+        text, cursor = self._completion.applied(self.input.value, self._completion.options[0])
+        self.input.value = text
+        self.input.cursor_position = cursor
+        return True
+
+    def _whole(self) -> list[str]:
+        """The text with the first offer behind it: what the field shows in faint letters."""
+        value = self.input.value
+        completion = complete(value, len(value), self.vocabulary)
+        if not completion.options or completion.end != len(value):
+            return []
+        offered = value[: completion.start] + completion.options[0].text
+        # Only what goes on from what was typed can stand behind it, letter by letter.
+        return [value + offered[len(value) :]] if offered.casefold().startswith(value.casefold()) else []
+
+    def on_resize(self) -> None:
+        if self.opened:
+            self._look()
+
+    @on(TextInput.Changed)
+    def _changed(self, event: TextInput.Changed) -> None:
+        event.stop()
+        self._look()
+        if self.error is None:
+            self.post_message(self.Changed(event.value.strip()))
+
+    @on(TextInput.Submitted)
+    def _submitted(self, event: TextInput.Submitted) -> None:
+        event.stop()
+        if self.error is None:
+            self.post_message(self.Accepted())
+
+    def _look(self) -> None:
+        """Read the text, and say below it what is wrong or what may come next."""
+        text = self.input.value
+        self.error = None
+        try:
+            parse(text, self.vocabulary)
+        except QueryError as error:
+            self.error = error
+        self._completion = complete(text, self.input.cursor_position, self.vocabulary)
+        wrong = self.error is not None and not self.error.incomplete
+        self.input.set_class(wrong, "-problem")
+        width = max(self.size.width, self.input.size.width)
+        line = self._pointer(width) if wrong or not self._completion.options else self._offers(width)
+        self.query_one("#filter-help", Lines).show([line])
+
+    def _pointer(self, width: int) -> list[Span]:
+        """A caret under the first wrong character, with the problem on the side that has more room."""
+        error = self.error
+        if error is None:
+            return []
+        caret = "^" * max(1, cell_len(self.input.value[error.start : error.end]))
+        left = _PADDING + cell_len(self.input.value[: error.start]) - self.input.scroll_offset.x
+        left = min(max(left, 0), max(width - len(caret), 0))
+        ink = "muted" if error.incomplete else "error"
+        room = width - left - len(caret) - 1
+        if room >= min(cell_len(error.problem), left):
+            return [(" " * left + caret, ink), (f" {shorten(error.problem, room).rstrip()}", ink)]
+        problem = shorten(error.problem, max(left - 1, 0)).rstrip()
+        return [(problem + " " * (left - cell_len(problem)), ink), (caret, ink)]
+
+    def _offers(self, width: int) -> list[Span]:
+        spans: list[Span] = [(" tab ", "muted")]
+        used = 5
+        for place, option in enumerate(self._completion.options):
+            text = option.text + (f" {option.about}" if len(self._completion.options) == 1 else "")
+            if used + cell_len(text) + 2 > width:
+                break
+            ink = "accent" if place == 0 else "foreground"
+            spans += [(option.text, ink), (f"{text[len(option.text) :]}  ", "muted")]
+            used += cell_len(text) + 2
+        return spans
