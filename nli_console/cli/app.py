@@ -11,8 +11,10 @@ from cyclopts.exceptions import (
 )
 
 from nli_console import __version__
-from nli_console.cli import catalogue, doctor, history, lifecycle
+from nli_console.cli import catalogue, doctor, history, labelling, lifecycle, listing
+from nli_console.cli.again import again
 from nli_console.cli.cache import cache_app
+from nli_console.cli.clean import clean
 from nli_console.cli.context import Context
 from nli_console.cli.data import data_app
 from nli_console.cli.demo import demo
@@ -47,7 +49,7 @@ def build() -> App:
     )
     app.command(run_app)
     app.command(evaluate, name="evaluate")
-    app.command(history.list_runs, name="list")
+    app.command(listing.list_runs, name="list")
     app.command(history.show)
     app.command(watch)
     app.command(lifecycle.stop)
@@ -55,6 +57,9 @@ def build() -> App:
     app.command(lifecycle.delete)
     app.command(lifecycle.restore)
     app.command(lifecycle.trash)
+    app.command(labelling.label)
+    app.command(clean)
+    app.command(again)
     app.command(lifecycle.supervise)
     app.command(catalogue.methods)
     app.command(catalogue.presets_app)

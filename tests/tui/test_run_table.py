@@ -13,7 +13,6 @@ from nli_console.record.state import Reason, RunState, State
 from nli_console.record.store import Accuracy, RunSummary
 from nli_console.tui.symbols import symbols
 from nli_console.tui.theme import DARK
-from nli_console.tui.history_view import HistoryView, load_view, save_view
 from nli_console.tui.widgets.run_columns import fit, format_moment, short_duration, usual_columns
 from nli_console.tui.widgets.run_table import RunTable
 
