@@ -14,7 +14,8 @@ from nli_console.methods import registry
 from nli_console.methods.fields import did_you_mean
 from nli_console.record.groups import Group, Spread, grouped, runs_of
 from nli_console.record.history_fields import FIELDS, NUMERIC, HistoryField, Row, Vocabulary
-from nli_console.record.query import Query, QueryError, parse
+from nli_console.record.matching import Query
+from nli_console.record.query import QueryError, parse
 from nli_console.record.state import State
 from nli_console.record.store import Accuracy, RunSummary
 from nli_console.record.summary import REPORTED, headline_split

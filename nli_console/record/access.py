@@ -5,7 +5,6 @@ from pathlib import Path
 
 from nli_console.errors import ConsoleError
 from nli_console.record.layout import RunLayout
-from nli_console.record.spec_io import user_name
 
 
 def read_only_reason(folder: Path | str) -> str:
@@ -27,6 +26,16 @@ def read_only_reason(folder: Path | str) -> str:
 def refusal(what: str, reason: str, verb: str) -> str:
     """``lora 3 belongs to bob: it can be looked at, compared and cloned, but not stopped from here``."""
     return f"{what} {reason}: it can be looked at, compared and cloned, but not {verb} from here"
+
+
+def user_name(uid: int) -> str:
+    """What a person calls a user id."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"
 
 
 def require_access(layout: RunLayout, verb: str) -> None:

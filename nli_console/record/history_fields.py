@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any, Literal
 
-from nli_console.methods.fields import format_value
 from nli_console.record.accuracy import REPORTED, headline_split
 from nli_console.record.groups import Group
 from nli_console.record.summary import RunSummary
@@ -74,7 +73,14 @@ def setting_order(value: Any) -> tuple[int, Any] | None:
         return None
     if isinstance(value, (bool, int, float)):
         return 0, value
-    return 1, format_value(value).casefold()
+    return 1, setting_text(value).casefold()
+
+
+def setting_text(value: Any) -> str:
+    """A hyperparameter as the form shows it."""
+    from nli_console.methods.fields import format_value
+
+    return format_value(value)
 
 
 _FORMS: Mapping[Kind, Callable[[Any], str]] = {
@@ -87,7 +93,7 @@ _FORMS: Mapping[Kind, Callable[[Any], str]] = {
     "bytes": format_bytes,
     "seconds": format_duration,
     "moment": format_date,
-    "setting": format_value,
+    "setting": setting_text,
 }
 
 
@@ -261,7 +267,7 @@ def words_of(field: HistoryField, value: Any) -> tuple[str, ...]:
         return ()
     if isinstance(value, tuple):
         return value
-    text = clean_line(value if isinstance(value, str) else format_value(value), limit=200)
+    text = clean_line(value if isinstance(value, str) else setting_text(value), limit=200)
     return tuple(text.split()) if field.kind == "word" else (text,)
 
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 from nli_console.errors import ConsoleError
 from nli_console.methods.fields import did_you_mean, either
-from nli_console.record.accuracy import headline_split
 from nli_console.record.history_fields import NUMERIC, HistoryField, Vocabulary
-from nli_console.record.query_values import EXAMPLES, Test, ValueProblem, test_of
+from nli_console.record.matching import Query, Test
+from nli_console.record.query_values import EXAMPLES, ValueProblem, test_of
 from nli_console.record.state import State
 from nli_console.record.summary import RunSummary
-from nli_console.text import clean_line, format_accuracy
+from nli_console.text import clean_line
 
 _FIELD = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_.-]*)(?P<operator>>=|<=|!=|[:=<>])")
 _VALUE = re.compile(r'"(?P<quoted>(?:\\.|[^"\\])*)(?P<closed>"?)|(?P<comma>,)|(?P<plain>[^",\s]+)')
@@ -79,28 +79,6 @@ class Term:
     operator: str
     values: tuple[Value, ...]
     unclosed: int | None = None
-
-
-@dataclass(frozen=True)
-class Query:
-    """A filter that can be asked of runs; one without terms lets all of them pass."""
-
-    text: str = ""
-    words: tuple[tuple[str, bool], ...] = ()
-    tests: tuple[tuple[Test, bool], ...] = ()
-
-    def __bool__(self) -> bool:
-        return bool(self.words or self.tests)
-
-    def matches(self, run: RunSummary, text: Callable[[RunSummary], str] | None = None) -> bool:
-        """Whether ``run`` passes; ``text`` gives what bare words are looked for in (:func:`haystack`)."""
-        for test, wanted in self.tests:
-            if test(run) is not wanted:
-                return False
-        if not self.words:
-            return True
-        held = (text or haystack)(run)
-        return all((word in held) is wanted for word, wanted in self.words)
 
 
 def parse(text: str, vocabulary: Vocabulary | None = None) -> Query:
@@ -228,16 +206,3 @@ def _is(name: str) -> Test:
 def expected(field: HistoryField | None) -> str:
     """``expects a share, such as 0.85 or 85%``."""
     return f"expects {EXAMPLES['word' if field is None else field.kind][0]}"
-
-
-def haystack(run: RunSummary) -> str:
-    """What bare words are looked for in: the columns as shown or stored, id, data, tags, notes, warnings."""
-    split = headline_split(run.accuracy)
-    held = None if split is None else run.accuracy[split]
-    accuracy = "" if held is None else format_accuracy(held.value, held.low, held.high)
-    return (
-        f"{run.state.state.value} {run.name} {run.id} {run.group or ''} {run.method_title} {run.evaluates} "
-        f"{run.model} {run.data} "
-        f"{accuracy} {run.trainable_parameters or ''} {' '.join(run.tags)} {run.notes} "
-        f"{' '.join(f'{guard.severity} {guard.id}' for guard in run.guards)} {run.root}"
-    ).casefold()

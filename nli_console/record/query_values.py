@@ -9,10 +9,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from nli_console.record.history_fields import HistoryField, Kind, words_of
+from nli_console.record.matching import Test
 from nli_console.record.summary import RunSummary
 from nli_console.text import clean_line, parse_duration
-
-Test = Callable[[RunSummary], bool]
 
 EXAMPLES: dict[Kind, tuple[str, tuple[str, ...]]] = {
     "text": ("a part of it; quote what has blanks", ()),

@@ -8,10 +8,10 @@ from pathlib import Path
 from threading import Thread
 from typing import Generic, TypeVar
 
+from nli_console.opening import Root
 from nli_console.record.access import read_only_reason
 from nli_console.record.store import Store
 from nli_console.record.summary import RunSummary
-from nli_console.settings import Root
 from nli_console.text import clean_line
 
 PATIENCE = 10.0
@@ -54,6 +54,8 @@ class Placed:
         """May hang where the file system does."""
         # Below one's own folder runs are one's own, so that only that is looked at.
         own = self._own and not read_only_reason(self._root.path)
+        if own and not self._label:
+            return list(runs)
         before, self._known = self._known, {}
         for run in runs:
             held = before.get(run.id)

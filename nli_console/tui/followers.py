@@ -17,6 +17,13 @@ class Followers:
         self._interval = interval
         self._readers: dict[str, tuple[RunReaders, Poller]] = {}
         self._paused = False
+        self._started = False
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._started = True
+        for _, poller in self._readers.values():
+            poller.start()
 
     def follow(self, selected: RunSummary | None, runs: Sequence[RunSummary]) -> None:
         """Read ``selected`` first, then the newest live ones of ``runs``."""
@@ -34,7 +41,8 @@ class Followers:
             readers.pause(self._paused)
             poller = Poller(readers.read, self._target, self._interval, title="reading runs")
             self._readers[root] = readers, poller
-            poller.start()
+            if self._started:
+                poller.start()
         return self._readers[root]
 
     def pause(self, paused: bool) -> None:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nli_console.errors import ConsoleError
+from nli_console.places import state_folder
 from nli_console.record.files import ensure_private_dir, read_json_or_none, write_json
-from nli_console.settings import state_folder
 from nli_console.text import clean_line
 from nli_console.tui.widgets.run_columns import STARTED
 

@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from threading import Condition, Event, Thread
 
-from nli_console.record.access import read_only_reason
+from nli_console.opening import Root
 from nli_console.record.roots import Placed, described, merged, placed_of, problem_of, silence_of
 from nli_console.record.store import RunSummary
-from nli_console.settings import Root
 from nli_console.tui.background import describe
 from nli_console.tui.messages import RunsListed
 from nli_console.tui.sources import RunsReader
@@ -18,25 +18,17 @@ SILENT = 5.0
 """Seconds without an answer after which a folder is said not to answer."""
 
 
-def reader_of(roots: Sequence[Root]) -> "RunsReader | RootsReader":
-    """What reads the history: one's own folder alone in the simplest way."""
-    if len(roots) == 1 and not read_only_reason(roots[0].path):
-        return RunsReader(roots[0].path)
-    return RootsReader(roots)
-
-
 class _Reader:
     """One folder and the thread that looks at it, once for every :meth:`ask`."""
 
-    def __init__(self, root: Root, placed: Placed, own: bool, changed: Condition) -> None:
+    def __init__(self, root: Root, cache_dir: Path, placed: Placed, own: bool, changed: Condition) -> None:
         self.root = root
-        self.runs: list[RunSummary] = []
+        self.runs: tuple[RunSummary, ...] = ()
         self.complete = True
         self.problem = ""
         self.version = 0
         self._own = own
-        self._placed = placed
-        self._reader = RunsReader(root.path)
+        self._reader = RunsReader(root.path, cache_dir, placed)
         self._changed = changed
         self._due = Event()
         self._asked: float | None = None
@@ -62,16 +54,15 @@ class _Reader:
             self._due.clear()
             try:
                 message = self._reader.read()
-                runs = None if message is None else self._placed.place(message.runs)
                 # One's own folder is made by the first run.
                 problem = "" if self._own and not self.root.path.exists() else problem_of(self.root)
             except Exception as error:
-                message, runs, problem = None, None, f"{described(self.root)}: {describe(error)}"
+                message, problem = None, f"{described(self.root)}: {describe(error)}"
             with self._changed:
                 if message is not None or problem != self.problem or not self.version:
                     self.version += 1
-                if message is not None and runs is not None:
-                    self.runs, self.complete = runs, message.complete
+                if message is not None:
+                    self.runs, self.complete = message.runs, message.complete
                 self.problem = problem
                 self._asked = None
                 self._changed.notify_all()
@@ -80,17 +71,20 @@ class _Reader:
 class RootsReader:
     """The summaries of all folders together, when something changed in one of them.
 
-    After ``patience`` seconds a folder counts as silent.
+    After ``patience`` seconds (:data:`SILENT`) a folder counts as silent.
     """
 
-    def __init__(self, roots: Sequence[Root], patience: float = SILENT) -> None:
+    def __init__(self, roots: Sequence[Root], cache_dir: Path, patience: float | None = None) -> None:
         self._changed = Condition()
-        self._patience = patience
+        self._patience = SILENT if patience is None else patience
         self._readers = [
-            _Reader(root, placed, place == 0, self._changed)
+            _Reader(root, cache_dir, placed, place == 0, self._changed)
             for place, (root, placed) in enumerate(zip(roots, placed_of(roots), strict=True))
         ]
         self._told: object = None
+        self.looked = Event()
+        """Set after the first look, which :attr:`first` then holds."""
+        self.first: RunsListed | None = None
 
     def read(self) -> RunsListed | None:
         """Look at every folder; ``None`` when nothing is new."""
@@ -111,7 +105,11 @@ class RootsReader:
                 return None
             self._told = told
             runs = merged(reader.runs for reader in self._readers)
-        return RunsListed(tuple(runs), complete=complete, notes=notes)
+        listed = RunsListed(tuple(runs), complete=complete, notes=notes)
+        if self.first is None:
+            self.first = listed
+            self.looked.set()
+        return listed
 
     def _all(self, holds: Callable[[_Reader], bool]) -> Callable[[], bool]:
         return lambda: all(holds(reader) for reader in self._readers)

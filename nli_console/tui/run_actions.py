@@ -1,6 +1,5 @@
 """What a person does to runs, on background threads; the outcome comes back as a message."""
 
-import getpass
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,17 +10,13 @@ from textual.message_pump import MessagePump
 from nli_console.errors import ConsoleError
 from nli_console.record.groups import member_name
 from nli_console.record.layout import RunLayout
-from nli_console.record.seeds import next_seed
 from nli_console.record.store import RunSummary
-from nli_console.settings import LoadedSettings
 from nli_console.text import clean_line
 from nli_console.tui.background import describe, run
 
 if TYPE_CHECKING:
+    from nli_console.settings import LoadedSettings
     from nli_console.supervisor.preflight import Machine
-
-__all__ = ["ActionDone", "Deleted", "again", "delete", "label", "name_of", "next_seed", "pin", "restore",
-           "resume", "stop"]  # fmt: skip
 
 
 @dataclass
@@ -53,7 +48,7 @@ def stop(target: MessagePump, runs: Sequence[RunSummary], *, kill: bool) -> None
     _each(target, "Stop", last_first, lambda held: actions.stop(held.layout, by, kill))
 
 
-def resume(target: MessagePump, settings: LoadedSettings, runs: Sequence[RunSummary]) -> None:
+def resume(target: MessagePump, settings: "LoadedSettings", runs: Sequence[RunSummary]) -> None:
     """Start the next attempt of runs."""
     from nli_console.supervisor import actions
 
@@ -110,7 +105,7 @@ def pin(target: MessagePump, runs: Sequence[RunSummary], pinned: bool) -> None:
 
 
 def again(
-    target: MessagePump, held: RunSummary, seed: int, settings: LoadedSettings, machine: "Machine"
+    target: MessagePump, held: RunSummary, seed: int, settings: "LoadedSettings", machine: "Machine"
 ) -> None:
     """Start a run once more with another seed; in the group of the first, where that has one."""
     from nli_console.record.compose import again as compose_again
@@ -159,6 +154,8 @@ def _each(
 
 
 def _user() -> str:
+    import getpass
+
     try:
         return getpass.getuser()
     except (KeyError, OSError):

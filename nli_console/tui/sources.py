@@ -1,15 +1,22 @@
 """What the app reads again and again: the machine and the run folders. Called on daemon threads only."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING
 
-from nli_console.record.store import Store
-from nli_console.supervisor.reap import record_ends
-from nli_console.supervisor.telemetry.host import HostSampler
-from nli_console.supervisor.telemetry.monitor import GpuMonitor
+from nli_console.opening import Root
+from nli_console.record.roots import Placed, placed_of
+from nli_console.record.store import RunSummary, Store
 from nli_console.tui.messages import MachineRead, RunsListed
 from nli_console.tui.status import Machine
 
-_FIRST = 200
+if TYPE_CHECKING:
+    from nli_console.supervisor.telemetry.host import HostSampler
+    from nli_console.supervisor.telemetry.monitor import GpuMonitor
+    from nli_console.tui.roots_reader import RootsReader
+
+_FIRST = 100
 """Runs that the first look at the history takes: more than any screen shows."""
 
 
@@ -24,6 +31,9 @@ class MachineReader:
 
     def read(self) -> MachineRead:
         if self._gpus is None or self._host is None:
+            from nli_console.supervisor.telemetry.host import HostSampler
+            from nli_console.supervisor.telemetry.monitor import GpuMonitor
+
             self._gpus, self._host = GpuMonitor(self._interval), HostSampler(self._folder)
         reading = self._gpus.latest()
         return MachineRead(Machine(self._host.sample(), reading.gpus, reading.note))
@@ -34,16 +44,30 @@ class MachineReader:
             self._gpus.close()
 
 
+def reader_of(roots: Sequence[Root], cache_dir: Path) -> "RunsReader | RootsReader":
+    """What reads the history: one folder in the simplest way, several with a thread each."""
+    if len(roots) == 1:
+        return RunsReader(roots[0].path, cache_dir, placed_of(roots)[0])
+    from nli_console.tui.roots_reader import RootsReader
+
+    return RootsReader(roots, cache_dir)
+
+
 class RunsReader:
     """The summaries of all runs, when one of them changed.
 
     The first read is of the newest runs alone, so that a long history is on the screen before all of it is
-    known; ``more`` says that the rest should be read at once.
+    known; ``more`` says that the rest should be read at once. ``placed`` says whose the runs are.
     """
 
-    def __init__(self, runs_dir: Path) -> None:
-        self._store = Store(runs_dir)
+    def __init__(self, runs_dir: Path, cache_dir: Path, placed: Placed | None = None) -> None:
+        self._store = Store(runs_dir, cache_dir)
+        self._placed = placed
         self._told = False
+        self._new: list[RunSummary] = []
+        self.looked = Event()
+        """Set after the first look, which :attr:`first` then holds."""
+        self.first: RunsListed | None = None
         self.more = False
 
     def read(self) -> RunsListed | None:
@@ -51,8 +75,24 @@ class RunsReader:
         first, known = not self._told, self.more
         changed = self._store.refresh(newest=_FIRST if first else None)
         self.more = first and len(changed.added) == _FIRST
-        record_ends((*changed.added, *changed.changed))
+        self._new += (*changed.added, *changed.changed)
+        if not first:
+            self._settle()
         if not (first or changed or known != self.more):
             return None
         self._told = True
-        return RunsListed(tuple(self._store.runs), complete=not self.more)
+        runs = self._store.runs
+        listed = RunsListed(tuple(self._placed.place(runs) if self._placed else runs), complete=not self.more)
+        if first:
+            self.first = listed
+            self.looked.set()
+        return listed
+
+    def _settle(self) -> None:
+        """What can wait until the first rows are on the screen: record ends that nobody has recorded."""
+        from nli_console.supervisor.reap import record_ends
+
+        record_ends(self._new)
+        self._new = []
+        if not self.more:
+            self._store.keep()

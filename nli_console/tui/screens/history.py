@@ -7,17 +7,12 @@ from textual import on
 from nli_console.record.access import refusal
 from nli_console.record.groups import runs_of
 from nli_console.record.history_fields import Vocabulary
-from nli_console.record.query import QueryError
 from nli_console.record.store import RunSummary
 from nli_console.tui import run_actions
 from nli_console.tui.background import Latest
 from nli_console.tui.history_view import HistoryView, load_view, save_view
-from nli_console.tui.launching import machine_of_reading
 from nli_console.tui.messages import Launched, OpenRun, RunsDue
 from nli_console.tui.screens.base import ConsoleScreen
-from nli_console.tui.screens.clean import CleanScreen
-from nli_console.tui.screens.columns import ColumnChooser
-from nli_console.tui.screens.confirm import Confirm
 from nli_console.tui.widgets.filter_field import FilterField
 from nli_console.tui.widgets.run_table import RunTable
 
@@ -47,6 +42,8 @@ class HistoryScreen(ConsoleScreen):
 
     def ask(self, text: str, verb: str, act: Callable[[], None]) -> None:
         """Do ``act`` when the user agrees."""
+        from nli_console.tui.screens.confirm import Confirm
+
         self.app.push_screen(Confirm(text, verb), lambda agreed: act() if agreed else None)
 
     def mine(self, runs: Sequence[RunSummary], verb: str) -> list[RunSummary]:
@@ -77,6 +74,8 @@ class HistoryScreen(ConsoleScreen):
         self.close_filter()
 
     def _use_filter(self, text: str) -> None:
+        from nli_console.record.query import QueryError
+
         try:
             self.table.filter = text
         except QueryError as error:
@@ -93,6 +92,8 @@ class HistoryScreen(ConsoleScreen):
     # Columns and order
 
     def action_columns(self) -> None:
+        from nli_console.tui.screens.columns import ColumnChooser
+
         self.to_table()
         table = self.table
         vocabulary = Vocabulary(tuple(self.shell.runs))
@@ -123,13 +124,16 @@ class HistoryScreen(ConsoleScreen):
             run_actions.pin(self, runs, not all(run.pinned for run in runs))
 
     def action_other_seed(self) -> None:
+        from nli_console.record.seeds import next_seed
+        from nli_console.tui.launching import machine_of_reading
+
         row, run = self.table.row, self.table.selected
         if row is None or run is None:
             return
         if run.evaluates:
             self.shell.tell("An evaluation draws nothing by its seed; c evaluates again.", severity="warning")
             return
-        seed = run_actions.next_seed(runs_of(row)[-1], self.shell.runs)
+        seed = next_seed(runs_of(row)[-1], self.shell.runs)
         settings, machine = self.shell.settings, machine_of_reading(self.shell.status.machine)
         self.ask(
             f"Run {run_actions.name_of([run])} again with seed {seed}? Everything else stays as it was.",
@@ -144,6 +148,8 @@ class HistoryScreen(ConsoleScreen):
         self.post_message(OpenRun(event.run_id))
 
     def action_clean(self) -> None:
+        from nli_console.tui.screens.clean import CleanScreen
+
         def done(text: str | None) -> None:
             if text:
                 self.shell.tell(text)

@@ -1,5 +1,7 @@
 """Runs: the history of runs, and beside or below it the selected one, live."""
 
+from typing import TYPE_CHECKING, cast
+
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical
@@ -8,24 +10,23 @@ from nli_console.record.groups import Group, runs_of
 from nli_console.record.layout import RunLayout
 from nli_console.record.state import State
 from nli_console.record.store import RunSummary
-from nli_console.tui import evaluating, run_actions
+from nli_console.tui import run_actions
 from nli_console.tui.followers import Followers
 from nli_console.tui.keys import bindings
-from nli_console.tui.launching import machine_of_reading
 from nli_console.tui.messages import CloneRun, RunsDue
 from nli_console.tui.run_actions import ActionDone, Deleted
 from nli_console.tui.run_readers import RunsRead
 from nli_console.tui.run_view import RunView
-from nli_console.tui.screens.evaluate import Evaluation
 from nli_console.tui.screens.history import HistoryScreen
-from nli_console.tui.screens.prompt import Prompt
 from nli_console.tui.widgets.filter_field import FilterField
 from nli_console.tui.widgets.ink import Span
-from nli_console.tui.widgets.live_tabs import command_line
-from nli_console.tui.widgets.live_view import LiveView
 from nli_console.tui.widgets.painted import Lines
 from nli_console.tui.widgets.run_columns import about
 from nli_console.tui.widgets.run_table import RunTable
+
+if TYPE_CHECKING:
+    from nli_console.tui.screens.evaluate import Evaluation
+    from nli_console.tui.widgets.live_view import LiveView
 
 EMPTY = ("No runs yet.", "Press 1 to set one up, then f5 to launch it.")
 
@@ -39,17 +40,17 @@ class RunsScreen(HistoryScreen):
     CSS = """
     RunsScreen #runs { layout: vertical; height: 1fr; }
     RunsScreen #history { width: 1fr; height: 2fr; max-height: 12; padding: 0 1; }
-    RunsScreen LiveView { height: 3fr; border-top: solid $line; padding: 0 1; }
+    RunsScreen #beside { height: 3fr; border-top: solid $line; padding: 0 1; }
     RunsScreen.-tall #history { max-height: 14; }
     RunsScreen.-wide #runs { layout: horizontal; }
     RunsScreen.-wide #history { width: 1fr; height: 1fr; max-height: 100%; }
-    RunsScreen.-wide LiveView { width: 1fr; height: 1fr; border-top: none; border-left: solid $line; }
-    RunsScreen.-table-only LiveView { display: none; }
+    RunsScreen.-wide #beside { width: 1fr; height: 1fr; border-top: none; border-left: solid $line; }
+    RunsScreen.-table-only #beside { display: none; }
     RunsScreen.-table-only #history { height: 1fr; max-height: 100%; }
     RunsScreen.-zoomed #history { display: none; }
-    RunsScreen.-zoomed LiveView, RunsScreen.-wide.-zoomed LiveView { display: block; border: none; }
-    .-ascii RunsScreen LiveView { border-top: ascii $line; }
-    .-ascii RunsScreen.-wide LiveView { border-left: ascii $line; }
+    RunsScreen.-zoomed #beside, RunsScreen.-wide.-zoomed #beside { display: block; border: none; }
+    .-ascii RunsScreen #beside { border-top: ascii $line; }
+    .-ascii RunsScreen.-wide #beside { border-left: ascii $line; }
     """
 
     def __init__(self) -> None:
@@ -59,7 +60,6 @@ class RunsScreen(HistoryScreen):
         self._trash: list[tuple[RunLayout, ...]] = []
 
     def body(self) -> ComposeResult:
-        interface = self.shell.settings.values.interface
         with Container(id="runs"):
             with Vertical(id="history"):
                 table = RunTable(self.shell.symbols, view=self.view, id="table")
@@ -67,11 +67,10 @@ class RunsScreen(HistoryScreen):
                 yield table
                 yield FilterField(self.shell.symbols, id="filter")
                 yield Lines(id="history-status", rows=1)
-            yield LiveView(self.shell.symbols, smoothing=interface.smoothing, id="live")
+            yield Container(id="beside")
 
     def on_mount(self) -> None:
-        interface = self.shell.settings.values.interface
-        self._followers = Followers(self, interface.refresh)
+        self._followers = Followers(self, self.shell.settings.look.refresh)
         self.table.focus()
         self.watch(self.app, "runs", self._show_runs)
         self.watch(self.app, "selected_run", self._select)
@@ -89,8 +88,19 @@ class RunsScreen(HistoryScreen):
             self._followers.pause(False)
 
     @property
-    def live(self) -> LiveView:
-        return self.query_one("#live", LiveView)
+    def live(self) -> "LiveView | None":
+        """The live view; ``None`` until the first frame stands."""
+        found = self.query("#live").results()
+        return cast("LiveView | None", next(iter(found), None))
+
+    async def begin(self) -> None:
+        """The rows are on the screen; the live view beside them is made and read now."""
+        from nli_console.tui.widgets.live_view import LiveView
+
+        smoothing = self.shell.settings.look.smoothing
+        await self.query_one("#beside").mount(LiveView(self.shell.symbols, smoothing=smoothing, id="live"))
+        self._followers.start()
+        self._show_live()
 
     # What arrives
 
@@ -153,7 +163,8 @@ class RunsScreen(HistoryScreen):
         self._followers.follow(self.table.selected, self.shell.runs)
 
     def _show_live(self) -> None:
-        self.live.show(self.table.selected, self._selected_view())
+        if self.live is not None:
+            self.live.show(self.table.selected, self._selected_view())
 
     def _selected_view(self) -> RunView | None:
         selected = self.table.selected
@@ -201,18 +212,23 @@ class RunsScreen(HistoryScreen):
             self._focus_page()
 
     def _focus_page(self) -> None:
-        self.set_focus(self.live.focus_target)
+        if self.live is not None:
+            self.set_focus(self.live.focus_target)
 
     def action_page(self, pages: int) -> None:
+        if self.live is None:
+            return
         self.live.turn(pages)
         if self.has_class("-zoomed"):
             self._focus_page()
 
     def action_log_axis(self) -> None:
-        self.live.toggle_log_axis()
+        if self.live is not None:
+            self.live.toggle_log_axis()
 
     def action_smoothing(self) -> None:
-        self.live.next_smoothing()
+        if self.live is not None:
+            self.live.next_smoothing()
 
     def peel(self) -> bool:
         """Filter field, zoom, filter, marks: one layer at a time."""
@@ -296,6 +312,8 @@ class RunsScreen(HistoryScreen):
         run_actions.restore(self, self._trash.pop())
 
     def action_label(self, what: str) -> None:
+        from nli_console.tui.screens.prompt import Prompt
+
         row, run = self.table.row, self.table.selected
         if row is None or run is None:
             return
@@ -316,6 +334,8 @@ class RunsScreen(HistoryScreen):
         )
 
     def action_clone(self) -> None:
+        from nli_console.tui import evaluating
+
         view = self._selected_view()
         if view is None or view.spec is None:
             self.shell.tell("This run's settings cannot be read, so it cannot be cloned.", severity="warning")
@@ -329,6 +349,8 @@ class RunsScreen(HistoryScreen):
             self.post_message(CloneRun(view.spec))
 
     def action_evaluate(self) -> None:
+        from nli_console.tui import evaluating
+
         run = self.table.selected
         if run is None:
             return
@@ -337,11 +359,16 @@ class RunsScreen(HistoryScreen):
         else:
             self._evaluate(run.name, evaluating.first_of(run))
 
-    def _evaluate(self, title: str, asked: Evaluation) -> None:
+    def _evaluate(self, title: str, asked: "Evaluation") -> None:
+        from nli_console.tui import evaluating
+        from nli_console.tui.launching import machine_of_reading
+
         machine = machine_of_reading(self.shell.status.machine)
         evaluating.ask(self, title, asked, self.shell.settings, machine)
 
     def action_copy_command(self) -> None:
+        from nli_console.tui.widgets.live_tabs import command_line
+
         view = self._selected_view()
         if view is None or view.spec is None or not view.spec.provenance.command:
             self.shell.tell("This run has no recorded command.", severity="warning")

@@ -1,21 +1,24 @@
 """The filter of the history: a field, and below it what may come next or what is wrong, and where."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.message import Message
+from textual.suggester import Suggester
 
 from nli_console.record.history_fields import Vocabulary
-from nli_console.record.query import QueryError, parse
-from nli_console.record.query_completion import Completion, complete
-from nli_console.tui.suggestions import Suggester
 from nli_console.tui.symbols import Symbols
 from nli_console.tui.widgets.ink import Span, shorten
 from nli_console.tui.widgets.painted import Lines
 from nli_console.tui.widgets.text_input import TextInput
+
+if TYPE_CHECKING:
+    from nli_console.record.query import QueryError
+    from nli_console.record.query_completion import Completion
 
 _HINT = "filter: words, method:lora, accuracy>0.85, started:7d, tag:paper, -state:failed"
 _PADDING = 1
@@ -34,6 +37,17 @@ class FilterInput(TextInput):
             return
         event.stop()
         event.prevent_default()
+
+
+class _Suggester(Suggester):
+    """Shows the first offer in faint letters behind what was typed."""
+
+    def __init__(self, field: "FilterField") -> None:
+        super().__init__(use_cache=False)
+        self._field = field
+
+    async def get_suggestion(self, value: str) -> str | None:
+        return self._field.offered()
 
 
 class FilterField(Vertical):
@@ -65,10 +79,10 @@ class FilterField(Vertical):
         self._symbols = symbols
         self.vocabulary = Vocabulary()
         self.error: QueryError | None = None
-        self._completion = Completion(0, 0)
+        self._completion: Completion | None = None
 
     def compose(self) -> ComposeResult:
-        yield FilterInput(placeholder=_HINT, suggester=Suggester(self._whole))
+        yield FilterInput(placeholder=_HINT, suggester=_Suggester(self))
         yield Lines(id="filter-help", rows=1)
 
     @property
@@ -93,22 +107,23 @@ class FilterField(Vertical):
 
     def take_offer(self) -> bool:
         """Put the first of what is offered into the text; ``False`` when there is nothing to take."""
-        if not self._completion.options:
+        if self._completion is None or not self._completion.options:
             return False
         text, cursor = self._completion.applied(self.input.value, self._completion.options[0])
         self.input.value = text
         self.input.cursor_position = cursor
         return True
 
-    def _whole(self) -> list[str]:
-        """The text with the first offer behind it: what the field shows in faint letters."""
+    def offered(self) -> str | None:
+        """The text with the first offer behind it, where that goes on from what was typed."""
+        from nli_console.record.query_completion import complete
+
         value = self.input.value
         completion = complete(value, len(value), self.vocabulary)
         if not completion.options or completion.end != len(value):
-            return []
+            return None
         offered = value[: completion.start] + completion.options[0].text
-        # Only what goes on from what was typed can stand behind it, letter by letter.
-        return [value + offered[len(value) :]] if offered.casefold().startswith(value.casefold()) else []
+        return value + offered[len(value) :] if offered.casefold().startswith(value.casefold()) else None
 
     def on_resize(self) -> None:
         if self.opened:
@@ -129,6 +144,9 @@ class FilterField(Vertical):
 
     def _look(self) -> None:
         """Read the text, and say below it what is wrong or what may come next."""
+        from nli_console.record.query import QueryError, parse
+        from nli_console.record.query_completion import complete
+
         text = self.input.value
         self.error = None
         try:
@@ -139,7 +157,8 @@ class FilterField(Vertical):
         wrong = self.error is not None and not self.error.incomplete
         self.input.set_class(wrong, "-problem")
         width = max(self.size.width, self.input.size.width)
-        line = self._pointer(width) if wrong or not self._completion.options else self._offers(width)
+        offers = self._offers(self._completion, width)
+        line = self._pointer(width) if wrong or not offers else offers
         self.query_one("#filter-help", Lines).show([line])
 
     def _pointer(self, width: int) -> list[Span]:
@@ -157,11 +176,13 @@ class FilterField(Vertical):
         problem = shorten(error.problem, max(left - 1, 0)).rstrip()
         return [(problem + " " * (left - cell_len(problem)), ink), (caret, ink)]
 
-    def _offers(self, width: int) -> list[Span]:
+    def _offers(self, completion: "Completion", width: int) -> list[Span]:
+        if not completion.options:
+            return []
         spans: list[Span] = [(" tab ", "muted")]
         used = 5
-        for place, option in enumerate(self._completion.options):
-            text = option.text + (f" {option.about}" if len(self._completion.options) == 1 else "")
+        for place, option in enumerate(completion.options):
+            text = option.text + (f" {option.about}" if len(completion.options) == 1 else "")
             if used + cell_len(text) + 2 > width:
                 break
             ink = "accent" if place == 0 else "foreground"

@@ -5,7 +5,7 @@ from typing import Any
 
 from nli_console.record.groups import Group, grouped, runs_of
 from nli_console.record.history_fields import Row
-from nli_console.record.query import Query, haystack
+from nli_console.record.matching import Query, haystack
 from nli_console.record.store import RunSummary
 from nli_console.tui.widgets.run_columns import RunColumn, is_pinned
 

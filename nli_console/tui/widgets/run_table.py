@@ -14,7 +14,7 @@ from textual.strip import Strip
 
 from nli_console.record.groups import Group
 from nli_console.record.history_fields import Row, Vocabulary
-from nli_console.record.query import Query, parse
+from nli_console.record.matching import Query
 from nli_console.record.store import RunSummary
 from nli_console.tui.history_view import HistoryView
 from nli_console.tui.symbols import Symbols
@@ -184,6 +184,8 @@ class RunTable(Painted, ScrollView, can_focus=True):
     @filter.setter
     def filter(self, text: str) -> None:
         if text.strip() != self._query.text:
+            from nli_console.record.query import parse
+
             self._query = parse(text, self.vocabulary)
             self._arrange()
 
