@@ -55,11 +55,13 @@ class HistoryField:
     def order(self, row: Row) -> Any:
         """What rows are sorted by; ``None`` stands last. Values of one field can be compared."""
         value = self.of(row)
+        if self.kind == "setting":
+            return setting_order(value)
         if isinstance(value, str):
             return value.casefold() or None
         if isinstance(value, tuple):
             return tuple(word.casefold() for word in value) or None
-        return setting_order(value) if self.kind == "setting" else value
+        return value
 
     def text(self, row: Row) -> str:
         """The value as a cell shows it, clean."""

@@ -107,6 +107,16 @@ def parse(text: str, vocabulary: Vocabulary | None = None) -> Query:
     return Query(text.strip(), tuple(words), tuple(tests))
 
 
+def readable(text: str, vocabulary: Vocabulary | None = None) -> str:
+    """A filter without the terms that cannot be read, so that a slip in one leaves the others in force."""
+    while True:
+        try:
+            return parse(text, vocabulary).text
+        except QueryError as error:
+            bad = next(term for term in terms(text) if term.start <= error.start <= term.end)
+            text = text[: bad.start] + text[bad.end :]
+
+
 def terms(text: str) -> list[Term]:
     """The terms of a filter as they stand, whatever they mean."""
     found: list[Term] = []

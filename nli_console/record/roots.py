@@ -83,16 +83,17 @@ def problem_of(root: Root) -> str:
         with os.scandir(root.path):
             return ""
     except OSError as error:
-        return f"{described(root)}: {error.strerror}"
+        return f"{described(root)}: {error.strerror}: {clean_line(root.path, limit=200)}"
 
 
 def silence_of(root: Root) -> str:
+    """``root server does not answer``."""
     return f"{described(root)} does not answer"
 
 
 def described(root: Root) -> str:
-    """``root bob (/home/bob/runs)``."""
-    return f"root {clean_line(root.label, limit=60)} ({clean_line(root.path, limit=200)})"
+    """``root bob``."""
+    return f"root {clean_line(root.label, limit=60)}"
 
 
 def merged(listings: Iterable[Iterable[RunSummary]]) -> list[RunSummary]:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nli_console.record.history_fields import FIELDS, Vocabulary
-from nli_console.record.query import QueryError, parse
+from nli_console.record.query import QueryError, parse, readable
 from nli_console.record.query_completion import complete
 from nli_console.record.state import Reason, RunState, State
 from nli_console.record.summary import Accuracy, RunSummary
@@ -165,6 +165,14 @@ def test_what_is_only_half_typed_is_no_mistake(text: str) -> None:
     with pytest.raises(QueryError) as caught:
         parse(text, KNOWN)
     assert caught.value.incomplete
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [("accuracy>85% metod:lora pinned", "accuracy>85%  pinned"), ("tag:", ""), ('lora name:"two', "lora")],
+)
+def test_a_slip_in_one_term_leaves_the_others_in_force(text: str, left: str) -> None:
+    assert readable(text, KNOWN) == left
 
 
 def test_a_date_is_the_whole_day() -> None:

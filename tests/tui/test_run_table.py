@@ -159,6 +159,22 @@ async def test_filter_holds_every_word_and_spares_what_it_excludes() -> None:
         assert "No run matches" in text_of(app.table)
 
 
+async def test_a_filter_that_fits_nothing_for_a_moment_keeps_the_selection() -> None:
+    runs = [summary(number, name=f"name {number}") for number in range(5)]
+    app = TableApp(runs)
+    async with app.run_test(size=(120, 10)) as pilot:
+        await pilot.press("down", "down")
+        app.table.filter = "meth"
+        assert app.table.selected is None
+        app.table.filter = "method:lora"
+        assert app.table.selected is runs[2]
+        app.table.filter = "name-3"
+        app.table.filter = '"name 3"'
+        assert app.table.selected is runs[3]
+        app.table.filter = ""
+        assert app.table.selected is runs[2]
+
+
 async def test_selection_follows_the_run_not_the_row() -> None:
     runs = [summary(number) for number in range(5)]
     app = TableApp(runs)

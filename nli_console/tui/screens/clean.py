@@ -18,10 +18,10 @@ from nli_console.tui.messages import Failure
 from nli_console.tui.screens.base import ConsoleModal
 from nli_console.tui.symbols import Symbols
 
-_OTHERS = 8
-"""Rows of the title, the sentence and the hint, with the lines between them."""
-_SIZE = 11
-_NAME = 32
+_OTHERS = 12
+"""Rows of the title, the sentences and the hint, with the lines between them."""
+_SIZE = 9
+_NAME = 28
 
 
 @dataclass
@@ -59,6 +59,7 @@ class CleanScreen(ConsoleModal[str]):
         yield Static("Clean up", markup=False, classes="title")
         yield Static("measuring…", markup=False, classes="explanation")
         yield OptionList(markup=False)
+        yield Static(id="detail", markup=False)
         yield Static("esc leaves everything as it is", markup=False, classes="hint")
 
     def on_mount(self) -> None:
@@ -98,8 +99,17 @@ class CleanScreen(ConsoleModal[str]):
             (f"{mark} ", "$accent" if chosen else "$muted"),
             (f"{size:>{_SIZE}}  ", "$bright"),
             (f"{name:<{_NAME}}  ", "$foreground"),
-            (f"{item.kind}: {item.why}", "$muted"),
+            (item.kind, "$muted"),
         )
+
+    @on(OptionList.OptionHighlighted)
+    def _explain(self, event: OptionList.OptionHighlighted) -> None:
+        """Why the highlighted thing could go."""
+        if self._items and event.option.id is not None:
+            item = self._items[int(event.option.id)]
+            detail = self.query_one("#detail", Static)
+            detail.display = True
+            detail.update(Content(f"{item.name}: {item.why}"))
 
     def _tell(self) -> None:
         """What is chosen, and what enter would do."""

@@ -17,7 +17,7 @@ from nli_console.tui.widgets.run_columns import NAME, RunColumn, column_of, usua
 _OTHERS = 7
 """Rows of the title, the explanation and the hint, with the lines between them."""
 _TITLE = 22
-_KEYS = "space show or hide   left right move   s sort by it   r the usual ones   enter takes it   esc leaves"
+_KEYS = "space shows or hides, left and right move, s sorts, r: the usual ones, enter takes it"
 
 
 class ColumnChooser(ConsoleModal[HistoryView]):
@@ -59,7 +59,7 @@ class ColumnChooser(ConsoleModal[HistoryView]):
         self.query_one(OptionList).focus()
 
     def on_resize(self) -> None:
-        hint = 2 if len(_KEYS) > self.columns_inside else 1
+        hint = 1 + len(_KEYS) // self.columns_inside
         self.query_one(OptionList).styles.max_height = self.rows_for_list(_OTHERS + hint)
 
     @property

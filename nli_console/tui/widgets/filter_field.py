@@ -12,8 +12,9 @@ from textual.suggester import Suggester
 
 from nli_console.record.history_fields import Vocabulary
 from nli_console.tui.symbols import Symbols
-from nli_console.tui.widgets.ink import Span, shorten
+from nli_console.tui.widgets.ink import Line, Span
 from nli_console.tui.widgets.painted import Lines
+from nli_console.tui.widgets.scroll_lines import wrap
 from nli_console.tui.widgets.text_input import TextInput
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from nli_console.record.query_completion import Completion
 
 _HINT = "filter: words, method:lora, accuracy>0.85, started:7d, tag:paper, -state:failed"
+_ROWS = 3
+"""Of an explanation that is long, or of a narrow terminal."""
 _PADDING = 1
 """Cells of the field before its first character."""
 
@@ -55,12 +58,11 @@ class FilterField(Vertical):
 
     DEFAULT_CSS = """
     FilterField { height: auto; display: none; }
-    FilterField Lines { height: 1; }
     """
 
     @dataclass
     class Changed(Message):
-        """Another filter that can be read was typed."""
+        """Another filter was typed; ``text`` is as much of it as can be read."""
 
         text: str
 
@@ -83,7 +85,7 @@ class FilterField(Vertical):
 
     def compose(self) -> ComposeResult:
         yield FilterInput(placeholder=_HINT, suggester=_Suggester(self))
-        yield Lines(id="filter-help", rows=1)
+        yield Lines(id="filter-help")
 
     @property
     def input(self) -> FilterInput:
@@ -132,9 +134,10 @@ class FilterField(Vertical):
     @on(TextInput.Changed)
     def _changed(self, event: TextInput.Changed) -> None:
         event.stop()
+        from nli_console.record.query import readable
+
         self._look()
-        if self.error is None:
-            self.post_message(self.Changed(event.value.strip()))
+        self.post_message(self.Changed(readable(event.value, self.vocabulary)))
 
     @on(TextInput.Submitted)
     def _submitted(self, event: TextInput.Submitted) -> None:
@@ -158,23 +161,25 @@ class FilterField(Vertical):
         self.input.set_class(wrong, "-problem")
         width = max(self.size.width, self.input.size.width)
         offers = self._offers(self._completion, width)
-        line = self._pointer(width) if wrong or not offers else offers
-        self.query_one("#filter-help", Lines).show([line])
+        lines = self._pointer(width) if wrong or not offers else [offers]
+        self.query_one("#filter-help", Lines).show(lines)
 
-    def _pointer(self, width: int) -> list[Span]:
-        """A caret under the first wrong character, with the problem on the side that has more room."""
+    def _pointer(self, width: int) -> list[Line]:
+        """Carets under what is wrong, and the problem beside them, or below where it has no room there."""
         error = self.error
         if error is None:
-            return []
+            return [[]]
         caret = "^" * max(1, cell_len(self.input.value[error.start : error.end]))
         left = _PADDING + cell_len(self.input.value[: error.start]) - self.input.scroll_offset.x
         left = min(max(left, 0), max(width - len(caret), 0))
         ink = "muted" if error.incomplete else "error"
-        room = width - left - len(caret) - 1
-        if room >= min(cell_len(error.problem), left):
-            return [(" " * left + caret, ink), (f" {shorten(error.problem, room).rstrip()}", ink)]
-        problem = shorten(error.problem, max(left - 1, 0)).rstrip()
-        return [(problem + " " * (left - cell_len(problem)), ink), (caret, ink)]
+        if cell_len(error.problem) < width - left - len(caret):
+            return [[(f"{' ' * left}{caret} {error.problem}", ink)]]
+        room = max(width - _PADDING, 1)
+        return [
+            [(" " * left + caret, ink)],
+            *([(" " + row, ink)] for row in wrap(error.problem, room)[:_ROWS]),
+        ]
 
     def _offers(self, completion: "Completion", width: int) -> list[Span]:
         if not completion.options:

@@ -82,6 +82,7 @@ class RunTable(Painted, ScrollView, can_focus=True):
         self.set_reactive(RunTable.sort_key, start.sort)
         self.set_reactive(RunTable.descending, start.descending)
         self._query = Query()
+        self._home: str | None = None
         self._lines = RunLines()
         self._unprepared: Iterator[RunSummary] = iter(())
 
@@ -186,8 +187,14 @@ class RunTable(Painted, ScrollView, can_focus=True):
         if text.strip() != self._query.text:
             from nli_console.record.query import parse
 
-            self._query = parse(text, self.vocabulary)
+            query = parse(text, self.vocabulary)
+            if not self._query:
+                self._home = self.selected_id
+            self._query = query
             self._arrange()
+            # A word that is only half typed may fit nothing: what was selected is found again.
+            if self._home in self._lines.positions:
+                self._go_to(self._lines.positions[self._home])
 
     @property
     def sort_column(self) -> RunColumn:
@@ -269,7 +276,7 @@ class RunTable(Painted, ScrollView, can_focus=True):
         self.post_message(self.Arranged())
 
     def _go_to(self, place: int) -> None:
-        row_id = self._lines.order[place]
+        row_id = self._home = self._lines.order[place]
         changed = row_id != self.selected_id
         self.selected_id = row_id
         self._reveal()
