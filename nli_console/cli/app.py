@@ -20,6 +20,7 @@ from nli_console.cli.evaluate import evaluate
 from nli_console.cli.exit_codes import HELP as EXIT_CODES
 from nli_console.cli.globals import Globals
 from nli_console.cli.prompt import prompt
+from nli_console.cli.queue import queue_app
 from nli_console.cli.reproduce import reproduce
 from nli_console.cli.run import run_app, with_default_method
 from nli_console.cli.templates import templates_app
@@ -55,6 +56,7 @@ def build() -> App:
     app.command(lifecycle.delete)
     app.command(lifecycle.restore)
     app.command(lifecycle.trash)
+    app.command(queue_app)
     app.command(lifecycle.supervise)
     app.command(catalogue.methods)
     app.command(catalogue.presets_app)

@@ -75,7 +75,7 @@ class RunSummary:
     ``guards`` are the warnings of the latest attempt that are active, or were when it ended.
     ``evaluates`` is what an evaluate-only run scores: the id of a run with its checkpoint, or a folder or hub
     id; ``evaluated_method`` is how that was trained. ``newer`` says that a later version of the console wrote
-    it.
+    it. ``host`` is where a live run is, if that is another host than this one.
     """
 
     id: str
@@ -108,6 +108,8 @@ class RunSummary:
     pinned: bool = False
     notes: str = ""
     newer: bool = False
+    host: str = ""
+    queue_place: int | None = None
 
     @property
     def layout(self) -> RunLayout:
@@ -138,7 +140,7 @@ class RunSummary:
             "seed": self.seed,
             "group": self.group,
             "state": self.state.state.value,
-            "reason": None if reason is None else {"code": reason.code, "detail": reason.detail},
+            "reason": None if reason is None else reason.to_json(),
             "resumable": self.state.resumable,
             "submitted": self.submitted,
             "started": self.started,
@@ -160,6 +162,8 @@ class RunSummary:
             "tags": list(self.tags),
             "pinned": self.pinned,
             "notes": self.notes,
+            "host": self.host or None,
+            "queue_place": self.queue_place,
             "path": str(self.path),
         }
 
@@ -233,6 +237,8 @@ def summarise(
         pinned=labels.pinned,
         notes=labels.notes,
         newer=isinstance(version, int) and version > SPEC_VERSION,
+        host="" if evidence.own_host or not state.state.live else evidence.host,
+        queue_place=None if evidence.waiting is None else evidence.waiting.place,
     )
 
 

@@ -14,7 +14,7 @@ from nli_console.record.evidence import gather
 from nli_console.record.processes import ProcessIdentity, alive, identity_of, own_identity
 from nli_console.record.state import State, derive
 from nli_console.supervisor import actions
-from nli_console.supervisor.devices import allowed_gpus, wanted_slots
+from nli_console.supervisor.devices import Lookout, Wanted, allowed_gpus
 from nli_console.supervisor.lease import Holder, Slots, Waiter
 from nli_console.supervisor.sweep import send
 from nli_console.supervisor.telemetry.readings import Gpu, GpuProcess, GpuReading
@@ -218,8 +218,8 @@ def test_only_gpus_inside_the_environment_are_taken(visible: str | None, expecte
     assert allowed_gpus(READING.gpus, visible) == expected
 
 
-def wanted(reading: GpuReading, wait: bool = True, **environment: str):
-    return wanted_slots(environment, reading, cpu_slots=2, wait_for_foreign=wait)
+def wanted(reading: GpuReading, wait: bool = True, **environment: str) -> Wanted:
+    return Lookout(environment, lambda _: {}, cpu_slots=2, wait_for_foreign=wait).look(reading)
 
 
 def test_a_machine_without_gpus_offers_its_cpu_slots() -> None:
@@ -228,10 +228,10 @@ def test_a_machine_without_gpus_offers_its_cpu_slots() -> None:
 
 
 def test_a_gpu_that_somebody_else_uses_is_named_and_waited_for_unless_told_not_to() -> None:
-    bob = GpuProcess(7, "bob", 30 * 2**30)
+    bob = GpuProcess(os.getpid(), "bob", 30 * 2**30)
     reading = GpuReading(0.0, (gpu("GPU-a", bob),))
     assert wanted(reading).slots == ()
-    assert "bob 30.0 GiB" in wanted(reading).obstacle
+    assert wanted(reading).target == "GPU0: bob uses 30.0 GiB, not through the console"
     assert wanted(reading, wait=False).slots == ("gpu-GPU-a",)
 
 
