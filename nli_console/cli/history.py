@@ -130,7 +130,10 @@ def _cell(accuracy: Accuracy | None) -> str:
 
 def _state(run: RunSummary) -> str:
     count = len(run.guards)
-    return run.state.state.value + (f" ({count} warning{'s' if count > 1 else ''})" if count else "")
+    place = "" if run.waiting is None or run.waiting.place is None else f" {run.waiting.place}"
+    return f"{run.state.state.value}{place}" + (
+        f" ({count} warning{'s' if count > 1 else ''})" if count else ""
+    )
 
 
 def headline(run: RunSummary) -> Accuracy | None:

@@ -14,6 +14,7 @@ from nli_console.record.layout import CURVE, GUARDS, METRICS, OWNER, AttemptLayo
 from nli_console.record.samples import Guard, guard_of
 from nli_console.record.spec import SPEC_VERSION
 from nli_console.record.state import RunState, State
+from nli_console.record.waiting import Waiting
 from nli_console.text import clean_line, format_accuracy
 
 _GUARDS_READ = 20
@@ -75,7 +76,7 @@ class RunSummary:
     ``guards`` are the warnings of the latest attempt that are active, or were when it ended.
     ``evaluates`` is what an evaluate-only run scores: the id of a run with its checkpoint, or a folder or hub
     id; ``evaluated_method`` is how that was trained. ``newer`` says that a later version of the console wrote
-    it. ``host`` is where a live run is, if that is another host than this one.
+    it. ``host`` is another host that a live run is on, ``waiting`` what its supervisor waits for.
     """
 
     id: str
@@ -109,7 +110,7 @@ class RunSummary:
     notes: str = ""
     newer: bool = False
     host: str = ""
-    queue_place: int | None = None
+    waiting: Waiting | None = None
 
     @property
     def layout(self) -> RunLayout:
@@ -163,7 +164,7 @@ class RunSummary:
             "pinned": self.pinned,
             "notes": self.notes,
             "host": self.host or None,
-            "queue_place": self.queue_place,
+            "queue_place": None if self.waiting is None else self.waiting.place,
             "path": str(self.path),
         }
 
@@ -238,7 +239,7 @@ def summarise(
         notes=labels.notes,
         newer=isinstance(version, int) and version > SPEC_VERSION,
         host="" if evidence.own_host or not state.state.live else evidence.host,
-        queue_place=None if evidence.waiting is None else evidence.waiting.place,
+        waiting=evidence.waiting if state.state is State.QUEUED else None,
     )
 
 

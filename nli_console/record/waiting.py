@@ -9,24 +9,25 @@ from nli_console.record.glance import end_of
 from nli_console.text import clean_line
 
 Obstacle = Literal["slot", "chat", "order", "foreign", "settling", "driver", "no_gpu", "paused", "held"]
-"""What stands in the way: a run or a chat of one's own, older waiters, somebody else's process on the
-GPU, a GPU that has just become free, a driver that does not answer, an environment that names no GPU of this
+"""What is in the way: a run or a chat of one's own, older waiters, a process of somebody else on a GPU, a
+GPU that has only just become free, a driver that does not answer, an environment that names no GPU of this
 machine, the pause of the queue, a hold on this run.
 """
 
 _ADVICE: dict[str, str] = {
-    "slot": "g in Runs, or `nli-console queue start {id} --beside`, starts it beside that one",
+    "slot": "it starts when that one ends; `nli-console queue start {id} --beside` (g in Runs) starts it "
+    "now, beside it",
     "chat": "press u in Chat, or quit that console, to free the slot; "
-    "or g in Runs, `nli-console queue start {id} --beside`, to start beside it",
-    "order": "f in Runs, or `nli-console queue first {id}`, puts it first",
-    "foreign": "it starts when the GPU is free; g in Runs, or `nli-console queue start {id} --beside`, shares "
-    "it now; wait_for_foreign = false under [queue] in settings.toml never waits",
+    "`nli-console queue start {id} --beside` (g in Runs) starts it beside the chat",
+    "order": "`nli-console queue first {id}` (f in Runs) puts it first",
+    "foreign": "it starts when the GPU is free; `nli-console queue start {id} --beside` (g in Runs) shares "
+    "it; with wait_for_foreign = false under [queue] in settings.toml later runs do not wait",
     "settling": "it starts when the GPU stays free",
     "driver": "see what `nvidia-smi` says; for the CPU stop it and launch it with CUDA_VISIBLE_DEVICES= ",
     "no_gpu": "stop it and launch it where CUDA_VISIBLE_DEVICES names a GPU of this machine",
-    "paused": "p in Runs, or `nli-console queue resume`, lets the queue go on; "
-    "g, or `nli-console queue start {id}`, starts this run alone",
-    "held": "h in Runs, or `nli-console queue release {id}`, lets it wait its turn again",
+    "paused": "`nli-console queue resume` (p in Runs) lets the queue go on; "
+    "`nli-console queue start {id}` (g in Runs) starts this run alone",
+    "held": "`nli-console queue release {id}` (h in Runs) lets it wait its turn again",
 }
 
 

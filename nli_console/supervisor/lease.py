@@ -200,7 +200,7 @@ class Waiter:
         others = [
             (ticket.since, ticket.run_id)
             for ticket in self._slots.waiting()
-            if ticket.pid != self._holder.process.pid
+            if (ticket.run_id, ticket.pid) != (self._holder.run_id, self._holder.process.pid)
             and not ticket.aside
             and (not wanted or not ticket.slots or wanted.intersection(ticket.slots))
         ]

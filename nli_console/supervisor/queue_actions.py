@@ -10,7 +10,7 @@ from typing import Literal
 
 from nli_console.errors import ConsoleError
 from nli_console.record import orders
-from nli_console.record.evidence import Evidence, gather
+from nli_console.record.evidence import Evidence, gather, latest_attempt
 from nli_console.record.layout import RunLayout
 from nli_console.record.state import RunState, State, derive
 from nli_console.supervisor import actions
@@ -110,7 +110,12 @@ def start(layout: RunLayout, *, beside: bool = False, survive: Survive = "auto")
     """
     evidence, state = _look(layout)
     if state.state is State.QUEUED and state.resumable:
-        actions.resume(layout, survive)
+        try:
+            actions.resume(layout, survive)
+        except ConsoleError:
+            # Another console that was faster has done what was asked for.
+            if latest_attempt(layout) == evidence.attempt:
+                raise
         evidence, state = _look(layout)
         if state.state is not State.QUEUED:
             return f"{layout.id} starts"

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from nli_console.record.orders import paused_by
 from nli_console.record.store import Store
 from nli_console.supervisor.reap import record_ends
 from nli_console.supervisor.telemetry.host import HostSampler
@@ -42,8 +43,10 @@ class RunsReader:
     """
 
     def __init__(self, runs_dir: Path) -> None:
+        self._runs_dir = runs_dir
         self._store = Store(runs_dir)
         self._told = False
+        self._paused = False
         self.more = False
 
     def read(self) -> RunsListed | None:
@@ -52,7 +55,8 @@ class RunsReader:
         changed = self._store.refresh(newest=_FIRST if first else None)
         self.more = first and len(changed.added) == _FIRST
         record_ends((*changed.added, *changed.changed))
-        if not (first or changed or known != self.more):
+        before, self._paused = self._paused, bool(paused_by(self._runs_dir))
+        if not (first or changed or known != self.more or before != self._paused):
             return None
         self._told = True
-        return RunsListed(tuple(self._store.runs), complete=not self.more)
+        return RunsListed(tuple(self._store.runs), complete=not self.more, paused=self._paused)

@@ -123,7 +123,8 @@ class LaunchScreen(ConsoleScreen):
 
     def _show_checks(self, *_: object) -> None:
         states = [run.state.state for run in self.shell.runs]
-        notes = own_notes(self.form, self._answer, states, self.shell.settings.values.queue.cpu_slots)
+        slots, paused = self.shell.settings.values.queue.cpu_slots, self.shell.status.paused
+        notes = own_notes(self.form, self._answer, states, slots, paused)
         fresh = self._answer.question == self._question() and not self._answer.kept
         for panel in (self.query_one(ChecksPanel), self.query_one(ChecksStrip)):
             panel.show(self._answer, notes, fresh=fresh)
