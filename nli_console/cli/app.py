@@ -13,12 +13,16 @@ from cyclopts.exceptions import (
 from nli_console import __version__
 from nli_console.cli import catalogue, doctor, history, lifecycle
 from nli_console.cli.cache import cache_app
+from nli_console.cli.compare import compare, export
 from nli_console.cli.context import Context
 from nli_console.cli.data import data_app
 from nli_console.cli.demo import demo
+from nli_console.cli.errors import errors
 from nli_console.cli.evaluate import evaluate
 from nli_console.cli.exit_codes import HELP as EXIT_CODES
 from nli_console.cli.globals import Globals
+from nli_console.cli.package import card, package
+from nli_console.cli.predict import predict
 from nli_console.cli.prompt import prompt
 from nli_console.cli.queue import queue_app
 from nli_console.cli.reproduce import reproduce
@@ -48,6 +52,9 @@ def build() -> App:
     )
     app.command(run_app)
     app.command(evaluate, name="evaluate")
+    app.command(predict)
+    app.command(package)
+    app.command(card)
     app.command(history.list_runs, name="list")
     app.command(history.show)
     app.command(watch)
@@ -65,6 +72,9 @@ def build() -> App:
     app.command(doctor.doctor)
     app.command(demo)
     app.command(reproduce)
+    app.command(compare)
+    app.command(errors)
+    app.command(export)
     app.command(data_app)
     app.command(cache_app)
     return app

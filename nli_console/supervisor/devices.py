@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from nli_console.record.processes import start_ticks
 from nli_console.record.waiting import Obstacle
-from nli_console.supervisor.lease import Holder
+from nli_console.supervisor.lease import CHAT, Holder
 from nli_console.supervisor.telemetry.readings import Gpu, GpuReading
 from nli_console.text import clean_line, format_bytes
 
@@ -169,14 +169,14 @@ def gpu_of(slot: str) -> str | None:
 
 
 def holder_text(holder: Holder) -> str:
-    """``run 20261123-140255-lora (pid 4242)``."""
+    """``20261123-140255-lora (pid 4242)``."""
     who = "a chat of yours" if is_chat(holder) else holder.run_id
     return f"{who} (pid {holder.process.pid})"
 
 
 def is_chat(holder: Holder) -> bool:
-    """Whether a chat has the slot, and no run."""
-    return not holder.run_dir
+    """Whether a chat has the slot."""
+    return holder.run_id == CHAT and not holder.run_dir
 
 
 def allowed_gpus(gpus: tuple[Gpu, ...], visible: str | None) -> list[str]:

@@ -21,6 +21,8 @@ from nli_console.record.files import open_regular, read_json_or_none, write_json
 from nli_console.record.processes import ProcessIdentity, alive, boot_id
 
 FOLDER_VARIABLE = "NLI_CONSOLE_LEASE_DIR"
+CHAT = "chat"
+"""What a chat is called in place of a run's id; like everything that is no run it has no folder."""
 POLL = 0.5
 STALE_TICKET = 30.0
 """A waiter renews its ticket at every poll; one that is silent for this many seconds is passed over."""

@@ -75,7 +75,7 @@ class Queue:
             "slots": [
                 {
                     "slot": slot,
-                    "run": None if is_chat(holder) else holder.run_id,
+                    "run": holder.run_id if holder.run_dir else None,
                     "chat": is_chat(holder),
                     "pid": holder.process.pid,
                 }

@@ -11,7 +11,6 @@ from nli_console.tui import run_actions
 from nli_console.tui.background import run
 from nli_console.tui.run_actions import ActionDone
 from nli_console.tui.screens.base import ConsoleScreen
-from nli_console.tui.screens.confirm import Confirm
 
 if TYPE_CHECKING:
     from nli_console.supervisor.queue_actions import Where
@@ -42,6 +41,8 @@ class QueueKeys(ConsoleScreen):
                     runs,
                     lambda held: queue_actions.start(held.layout, beside=beside, survive=survive),
                 )
+
+        from nli_console.tui.screens.confirm import Confirm
 
         self.app.push_screen(Confirm(text, "start it" if len(runs) == 1 else "start them"), act)
 

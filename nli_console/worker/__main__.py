@@ -7,7 +7,7 @@ from pathlib import Path
 
 USAGE = (
     "usage: python -m nli_console.worker run RUN_DIR ATTEMPT | shapes MODEL CACHE_DIR [TASK] | engine | chat "
-    "| probe"
+    "| predict | package | probe"
 )
 
 
@@ -38,6 +38,14 @@ def main(arguments: list[str]) -> int:
             from nli_console.worker.chat.server import main as chat
 
             return chat()
+        case ["predict"]:
+            from nli_console.worker.predict import main as predict
+
+            return predict()
+        case ["package"]:
+            from nli_console.worker.package import main as package
+
+            return package()
         case ["probe"]:
             from nli_console.worker.probe import main as probe
 

@@ -1,22 +1,32 @@
-"""The device that a chat may use: a slot of the queue that runs wait in too."""
+"""The device that a chat, or a prediction, may use: a slot of the queue that runs wait in too."""
 
 import os
 import time
 from dataclasses import dataclass
+from typing import Protocol
 
-from nli_console.data.chat import Load
 from nli_console.record.processes import own_identity
 from nli_console.supervisor.devices import Lookout, gpu_of
-from nli_console.supervisor.lease import POLL, Holder, Lease, Slots, Waiter
+from nli_console.supervisor.lease import CHAT, POLL, Holder, Lease, Slots, Waiter
 from nli_console.supervisor.telemetry.monitor import GpuMonitor
 from nli_console.supervisor.turn import Turn
 from nli_console.worker.chat.channel import Tell
 from nli_console.worker.stop import StopFlag
 
-HOLDER = "chat"
+HOLDER = CHAT
 """What those who wait for the slot are told of who has it."""
 _FIRST_READING = 2.0
 _LOOK = 0.1
+
+
+class Wanting(Protocol):
+    """What a request for a device says of the queue: as ``[queue]`` of the settings."""
+
+    @property
+    def cpu_slots(self) -> int: ...
+
+    @property
+    def wait_for_foreign(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -31,7 +41,7 @@ class Place:
         return gpu_of(self.lease.slot)
 
 
-def take_place(request: Load, tell: Tell, flag: StopFlag) -> Place:
+def take_place(request: Wanting, tell: Tell, flag: StopFlag, holder: str = HOLDER) -> Place:
     """Wait for a slot, telling whose it is, and make it the only device that torch will see.
 
     Call it before anything starts the driver: what this process sees is settled then.
@@ -49,7 +59,7 @@ def take_place(request: Load, tell: Tell, flag: StopFlag) -> Place:
     )
     told: tuple[str, str] | None = None
     try:
-        with Waiter(slots, Holder(HOLDER, "", own_identity()), time.time()) as waiter:
+        with Waiter(slots, Holder(holder, "", own_identity()), time.time()) as waiter:
             turn = Turn(waiter, lookout)
             monitor.first(_FIRST_READING)
             while (lease := turn.look(monitor.latest())) is None:
