@@ -130,26 +130,10 @@ class Slots:
         """Live tickets, oldest first."""
         boot, found = boot_id(), []
         for path in self._tickets.glob("*.json"):
-            record = read_json_or_none(path)
             with contextlib.suppress(OSError, KeyError, TypeError, ValueError):
-                if (
-                    record is None
-                    or record["boot_id"] != boot
-                    or time.time() - path.stat().st_mtime > STALE_TICKET
-                ):
-                    continue
-                process = ProcessIdentity.from_json(record["process"])
-                if process is not None and alive(process):
-                    found.append(
-                        Ticket(
-                            float(record["since"]),
-                            str(record["run_id"]),
-                            tuple(str(slot) for slot in record["slots"]),
-                            record.get("aside") is True,
-                            str(record.get("run_dir", "")),
-                            process.pid,
-                        )
-                    )
+                held = _read_ticket(path, boot)
+                if held is not None and time.time() - path.stat().st_mtime <= STALE_TICKET and alive(held[0]):
+                    found.append(held[1])
         return sorted(found)
 
 
@@ -165,6 +149,7 @@ class Waiter:
         self._holder = holder
         self._path = slots.folder / "waiting" / f"{holder.run_id}.{holder.process.pid}.json"
         self._written: dict[str, Any] = {}
+        self._seen: list[Ticket] = []
 
     def __enter__(self) -> "Waiter":
         return self
@@ -180,7 +165,8 @@ class Waiter:
         """
         self._renew((*wanted, *(slot for slot in accepted if slot not in wanted)), aside=False)
         own = (self.since, self._holder.run_id)
-        older = [ticket for ticket in self._slots.waiting() if (ticket.since, ticket.run_id) < own]
+        self._seen = self._slots.waiting()
+        older = [ticket for ticket in self._seen if (ticket.since, ticket.run_id) < own]
         for slot in wanted:
             if not any(slot in ticket.slots for ticket in older):
                 lease = self._slots.take(slot, self._holder)
@@ -197,11 +183,14 @@ class Waiter:
         self._renew((), aside=True)
 
     def place(self) -> tuple[int, int]:
-        """Place, from 1, among those who wait for the same, and how many those are; none is aside."""
+        """Place, from 1, among those who wait for the same, and how many they are, at the last :meth:`take`.
+
+        Those who stand aside do not count.
+        """
         own, wanted = (self.since, self._holder.run_id), set(self._written.get("slots", ()))
         others = [
             (ticket.since, ticket.run_id)
-            for ticket in self._slots.waiting()
+            for ticket in self._seen
             if (ticket.run_id, ticket.pid) != (self._holder.run_id, self._holder.process.pid)
             and not ticket.aside
             and (not wanted or not ticket.slots or wanted.intersection(ticket.slots))
@@ -217,6 +206,22 @@ class Waiter:
         with contextlib.suppress(OSError):
             write_json(self._path, {**_holder_record(self._holder), **fields})
             self._written = fields
+
+
+def _read_ticket(path: Path, boot: str) -> tuple[ProcessIdentity, Ticket] | None:
+    """The ticket and whose it is; ``None`` when it is of another boot, damaged or gone."""
+    record = read_json_or_none(path)
+    process = ProcessIdentity.from_json((record or {}).get("process"))
+    if record is None or process is None or record["boot_id"] != boot:
+        return None
+    return process, Ticket(
+        float(record["since"]),
+        str(record["run_id"]),
+        tuple(str(slot) for slot in record["slots"]),
+        record.get("aside") is True,
+        str(record.get("run_dir", "")),
+        process.pid,
+    )
 
 
 def _holder_record(holder: Holder) -> dict[str, Any]:

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 HEARTBEAT = 5.0
 FIRST_READING = 2.0
 QUEUE_READINGS = 1.0
+NEAR, FAR_RESTS = 10, 6
+"""Places in the queue that look at every poll, and how many polls the others rest."""
 _STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -139,9 +141,11 @@ class _Supervisor:
                 if turn.waiting != told:
                     self._attempt.event("waiting", **turn.waiting)
                     told = turn.waiting
-                self._rest(POLL)
-                if self._ladder.cause is not None:
-                    return None
+                # Everybody reads everybody's ticket, so those far behind look less often.
+                for _ in range(1 if turn.waiting.get("place", 1) <= NEAR else FAR_RESTS):
+                    self._rest(POLL)
+                    if self._ladder.cause is not None:
+                        return None
 
     # -- working ---------------------------------------------------------------------------------------------
 

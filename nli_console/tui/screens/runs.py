@@ -311,7 +311,8 @@ class RunsScreen(QueueKeys):
 
     def action_resume(self) -> None:
         ended = (State.STOPPED, State.FAILED)
-        runs = [run for run in self.table.targets if run.state.resumable or run.state.state in ended]
+        runs = self.table.targets
+        runs = [run for run in runs if run.state.resumable or run.state.state in ended or run.host]
         if not runs:
             self.shell.tell(
                 "Nothing to resume: only a stopped, failed or lost run can be.", severity="warning"
