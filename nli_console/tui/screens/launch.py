@@ -360,10 +360,9 @@ class LaunchScreen(ConsoleScreen):
             return
         self._set_busy(True)
         draft = launching.draft_of(self.form, hyperparameters, tuple(sorted(self._ignored)))
-        settings = self.shell.settings
-        machine = self._machine_now()
-        seeds = self.form.run_value("seeds")
-        run(lambda: launching.launch(draft, seeds, settings, machine), self, title="launch")
+        settings, machine = self.shell.settings, self._machine_now()
+        seeds, warm = self.form.run_value("seeds"), self._preflight.warm.take()
+        run(lambda: launching.launch(draft, seeds, settings, machine, warm), self, title="launch")
 
     @on(Launched)
     def _launched(self, event: Launched) -> None:
