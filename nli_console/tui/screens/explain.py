@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.timer import Timer
@@ -47,16 +47,20 @@ class ExplainScreen(ConsoleScreen):
         padding: 0 1;
     }
     ExplainScreen #explain { height: 1fr; }
-    ExplainScreen #rows { width: 3fr; padding: 0 1; }
+    ExplainScreen #rows { width: 1fr; padding: 0 1; }
     ExplainScreen #errors { height: 2fr; }
     ExplainScreen #filter { display: none; }
     ExplainScreen #row { height: 3fr; border-top: solid $line; }
-    ExplainScreen #slices { width: 2fr; border-left: vkey $line; padding: 0 0 0 1; }
+    ExplainScreen #slices { width: 57; border-left: vkey $line; padding: 0 0 0 1; }
     ExplainScreen.-wide #explain-pages { display: none; }
-    ExplainScreen.-medium #slices, ExplainScreen.-narrow #slices { display: none; border-left: none; }
+    ExplainScreen.-medium #slices, ExplainScreen.-narrow #slices {
+        display: none; border-left: none; width: 1fr;
+    }
     ExplainScreen.-medium.-slices #slices, ExplainScreen.-narrow.-slices #slices { display: block; }
     ExplainScreen.-medium.-slices #rows, ExplainScreen.-narrow.-slices #rows { display: none; }
-    ExplainScreen.-zoomed #slices, ExplainScreen.-zoomed #errors { display: none; }
+    ExplainScreen.-zoomed #slices, ExplainScreen.-zoomed #errors, ExplainScreen.-zoomed #columns {
+        display: none;
+    }
     ExplainScreen.-zoomed #rows { display: block; }
     ExplainScreen.-zoomed #row { border-top: none; height: 1fr; }
     .-ascii ExplainScreen #row { border-top: ascii $line; }
@@ -78,6 +82,7 @@ class ExplainScreen(ConsoleScreen):
         yield Lines(id="explain-status", rows=1)
         with Horizontal(id="explain"):
             with Vertical(id="rows"):
+                yield Lines(id="columns", rows=1)
                 yield ErrorTable(id="errors")
                 yield TextInput(placeholder="text in premise, hypothesis or id", id="filter")
                 yield ScrollLines(id="row")
@@ -159,6 +164,7 @@ class ExplainScreen(ConsoleScreen):
         self.table.clear(none, hint)
         self.table.add(found.rows)
         self._show_title()
+        self._show_columns()
         self._show_counts()
         self._show_row()
         self.query_one("#slices", ScrollLines).show(lambda width: slice_lines(found, width, symbols))
@@ -174,6 +180,11 @@ class ExplainScreen(ConsoleScreen):
         for name, value in self.asked.filters.items():
             spans += [(f"  {name} ", "muted"), (clean_line(value, limit=40), "accent")]
         self.query_one("#explain-title", Lines).show([spans])
+
+    @on(events.Resize)
+    def _show_columns(self) -> None:
+        """What stands in the columns of the list."""
+        self.query_one("#columns", Lines).show([self.table.header(self._against is not None)])
 
     def _show_counts(self) -> None:
         found = self.found

@@ -14,6 +14,17 @@ _LABEL, _GENRE = 7, 11
 class ErrorTable(RowTable[ScoredRow]):
     """Row number, loss, gold label, prediction, perhaps that of another run, genre and hypothesis."""
 
+    def header(self, two: bool) -> list[Span]:
+        """What stands in the columns; ``two`` with the answer of another run."""
+        roomy = self.size.width >= _ROOMY
+        names = [*([("row", 7, fit_left)] if roomy else []), ("loss", 5, fit_left), ("gold", _LABEL, shorten)]
+        names.append(("said", _LABEL, shorten))
+        if two:
+            names.append(("other", _LABEL, shorten))
+        if roomy:
+            names.append(("genre", _GENRE, shorten))
+        return [("".join(fit(name, size) + "  " for name, size, fit in names) + "hypothesis", "muted")]
+
     def line_of(self, row: ScoredRow, width: int, selected: bool) -> list[Span]:
         roomy = width >= _ROOMY
         plain = "foreground" if selected else "muted"

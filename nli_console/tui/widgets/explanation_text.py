@@ -30,6 +30,8 @@ _BY = {
 }
 _LABEL = 14
 _ACCURACY = 20
+_COMPACT = 16
+_ROWS = 8
 _BAR = 24
 
 
@@ -91,6 +93,8 @@ def slice_lines(found: Explanation, width: int, symbols: Symbols) -> list[Line]:
         lines += _total(found.title, found.accuracy, width, symbols)
         if found.other_title is not None:
             lines += _total(found.other_title, found.other, width, symbols)
+            columns = ("percent".rjust(_LABEL + _COMPACT), "the other".rjust(_COMPACT), "n".rjust(_ROWS))
+            lines += [[], [("".join(columns), "muted")]]
     for by, held in groupby(found.slices, key=lambda part: part.by):
         lines += [[], heading(_BY.get(by, by))]
         lines += [_slice(part, width, symbols) for part in held]
@@ -98,34 +102,31 @@ def slice_lines(found: Explanation, width: int, symbols: Symbols) -> list[Line]:
 
 
 def _total(title: str, held: Accuracy | None, width: int, symbols: Symbols) -> list[Line]:
-    return [
-        [
-            (shorten(clean_line(title), max(width - _ACCURACY - 8, 8)), "foreground"),
-            (fit_left(_accuracy(held, symbols), _ACCURACY), "bright"),
-            (fit_left(UNKNOWN if held is None else format_count(held.n), 8), "muted"),
-        ]
+    spans: list[Span] = [
+        (shorten(clean_line(title), min(max(width - 34, 8), 24)) + " ", "foreground"),
+        (_accuracy(held, symbols), "bold bright"),
     ]
+    return [[*spans, (f"  n = {format_count(held.n)}", "muted")] if held is not None else spans]
 
 
 def _slice(part: Slice, width: int, symbols: Symbols) -> list[Span]:
-    two = part.other is not None
-    figures = _ACCURACY * (2 if two else 1) + 8
-    room = width - _LABEL - figures
     spans: list[Span] = [(shorten(part.value, _LABEL), "foreground")]
-    if room >= 10 and not two:
-        spans += [*accuracy_bar(part.accuracy, min(room - 1, _BAR), symbols), (" ", "muted")]
-    if two and room < 0:
-        # Where there is no room for two intervals, the shares alone.
-        spans.append((fit_left(f"{100 * part.accuracy.value:.1f} %", 9), "bright"))
-        spans.append(
-            (fit_left(f"{100 * part.other.value:.1f} %" if part.other else UNKNOWN, 9), "foreground")
-        )
-    else:
+    if part.other is None:
+        room = width - _LABEL - _ACCURACY - _ROWS
+        if room >= 10:
+            spans += [*accuracy_bar(part.accuracy, min(room - 1, _BAR), symbols), (" ", "muted")]
         spans.append((fit_left(_accuracy(part.accuracy, symbols), _ACCURACY), "bright"))
-        if two:
-            spans.append((fit_left(_accuracy(part.other, symbols), _ACCURACY), "foreground"))
-    spans.append((fit_left(format_count(part.accuracy.n), 8), "muted"))
-    return spans
+    else:
+        spans.append((fit_left(_compact(part.accuracy), _COMPACT), "bright"))
+        spans.append((fit_left(_compact(part.other), _COMPACT), "foreground"))
+    return [*spans, (fit_left(format_count(part.accuracy.n), _ROWS), "muted")]
+
+
+def _compact(held: Accuracy) -> str:
+    """``96.9 (93–99)``, in percent."""
+    if held.low is None or held.high is None:
+        return f"{100 * held.value:.1f}"
+    return f"{100 * held.value:.1f} ({100 * held.low:.0f}–{100 * held.high:.0f})"
 
 
 def _accuracy(held: Accuracy | None, symbols: Symbols) -> str:

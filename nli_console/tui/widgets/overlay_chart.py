@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rich.segment import Segment
+from textual.geometry import Size
 from textual.strip import Strip
 
 from nli_console.record.findings import CurvePoint
@@ -54,6 +55,7 @@ class OverlayChart(Painted):
         self._cells: list[tuple[str, bytes]] = []
         self._scale: Scale | None = None
         self._end = 0.0
+        self._prepared: Size | None = None
 
     def show(
         self,
@@ -92,6 +94,8 @@ class OverlayChart(Painted):
         return max(self.size.height - 2, 1), max(self.size.width - _GUTTER, 1)
 
     def _prepare(self) -> None:
+        """Make the cells of all columns for the present size."""
+        self._prepared = self.size
         rows, columns = self._plot
         count = columns * GRIDS[self.symbols].across
         reach = [
@@ -146,6 +150,8 @@ class OverlayChart(Painted):
 
     def strip_at(self, y: int, width: int) -> Strip:
         height = self.size.height
+        if self._prepared != self.size:
+            self._prepare()
         if y == 0:
             return to_strip(self, self._title(), width)
         if self._scale is None:
