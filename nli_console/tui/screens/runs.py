@@ -14,6 +14,7 @@ from nli_console.tui import run_actions
 from nli_console.tui.background import Poller
 from nli_console.tui.keys import bindings
 from nli_console.tui.messages import CloneRun, RunsDue
+from nli_console.tui.opening import Reviewable
 from nli_console.tui.queue_keys import QueueKeys
 from nli_console.tui.run_actions import ActionDone, Deleted
 from nli_console.tui.run_readers import RunReaders, RunsRead
@@ -41,7 +42,7 @@ class FilterInput(TextInput):
             self.screen.query_one(RunTable).move(1 if event.key == "down" else -1)
 
 
-class RunsScreen(QueueKeys):
+class RunsScreen(QueueKeys, Reviewable):
     """The history table and the live view share the run that is selected by its id."""
 
     mode = "runs"
