@@ -42,7 +42,7 @@ def confusion_matrix(
             )  # fmt: skip
             centre = left + _CELL_WIDTH / 2
             parts.append(element("text", format_count(count), x=centre, y=top + 28, class_="count middle"))
-            parts.append(element("text", f"{100 * share:.1f} %", x=centre, y=top + 46, class_="tick middle"))
+            parts.append(element("text", f"{100 * share:.1f} %", x=centre, y=top + 46, class_="middle"))
         given = ", ".join(f"{format_count(count)} {other}" for other, count in zip(labels, held, strict=True))
         said.append(f"Of {format_count(total)} {label} rows: {given}.")
     parts.append(

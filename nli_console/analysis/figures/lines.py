@@ -8,7 +8,7 @@ from nli_console.analysis.figures.markup import Markup, element, number
 from nli_console.analysis.figures.scale import Scale, padded, ticks
 
 WIDTH, HEIGHT = 760, 320
-_LEFT, _RIGHT, _TOP, _BOTTOM = 62.0, 14.0, 12.0, 44.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 74.0, 14.0, 12.0, 44.0
 _DASHES = (None, "7 3", "2 3", "9 3 2 3", "4 2", "12 4", "1 4", "6 2 1 2")
 
 
@@ -103,7 +103,7 @@ def _grid(place_x: Scale, place_y: Scale, x: Axis, y: Axis) -> list[Markup]:
     parts.append(
         element(
             "text", y.title, x=0.0, y=0.0, class_="label middle",
-            transform=f"translate(14 {number(centre)}) rotate(-90)",
+            transform=f"translate(13 {number(centre)}) rotate(-90)",
         )
     )  # fmt: skip
     return parts

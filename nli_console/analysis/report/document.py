@@ -31,6 +31,10 @@ Progress = Callable[[str, int, int, str], None]
 """Called with phase, done, total and unit."""
 
 
+_PRIVATE = ("model place", "data place", "host")
+"""Settings that say where something stands on a machine: a report is handed on."""
+
+
 @dataclass(frozen=True)
 class Told:
     """One run of a report: as a comparison has it, and all that its folder tells."""
@@ -101,16 +105,19 @@ def _introduction(told: Sequence[Told]) -> Markup:
         ]  # fmt: skip
         parts.append(join(named, pairs([(key, scrub(value)) for key, value in lines])))
         parts += _notes(each)
+    demo = [each.title for each in told if each.dossier.is_demo]
+    if demo:
+        whose = "" if len(demo) == len(told) else f" ({', '.join(demo)})"
+        text = (
+            f"A demonstration{whose}: model or data are those that come with nli-console, tiny and "
+            "generated. The figures say nothing about real models."
+        )
+        parts.append(element("p", text, class_="note"))
     return join(*parts)
 
 
 def _notes(told: Told) -> list[Markup]:
     notes = [scrub(text) for text in told.run.notes]
-    if told.dossier.is_demo:
-        notes.append(
-            "A demonstration: model or data are those that come with nli-console, tiny and generated. The "
-            "figures say nothing about real models."
-        )
     notes += [f"Warning ({guard.id}): {scrub(guard.message)}" for guard in told.dossier.summary.guards]
     return [element("p", text, class_="note") for text in notes]
 
@@ -143,7 +150,7 @@ def _results(told: Sequence[Told]) -> Markup:
         "Accuracy on each reported split. The commonest label is what a constant answer would get.",
         header[drop:],
         [row[drop:] for row in rows],
-        right=range(2 - drop, 9 - drop),
+        right=range(2 - drop, 8 - drop),
     )
     remarks = [
         element("li", f"{each.title}, {split}: {held.remark}")
@@ -187,7 +194,7 @@ def _tests(found: Comparison | None) -> list[Section]:
         refused = [held for held in found.refused if held.split == split]
         if not tests and not refused:
             continue
-        said = [element("li", f"{test.sentence(titles)}.") for test in tests]
+        said = [element("li", _capital(f"{test.sentence(titles)}.")) for test in tests]
         said += [element("li", f"{titles[held.a]} and {titles[held.b]}: {held.why}.") for held in refused]
         parts += [element("h3", split), element("ul", said)]
         rows = [_test_row(test, titles) for test in tests]
@@ -210,6 +217,11 @@ def _tests(found: Comparison | None) -> list[Section]:
         "difference; where there are several tests, p is corrected by Holm's method.",
     )
     return [Section("tests", "Paired tests", join(how, *parts))]
+
+
+def _capital(sentence: str) -> str:
+    """A sentence that begins with a word of ours, and not with a run's name, begins with a capital."""
+    return f"N{sentence[1:]}" if sentence.startswith("no difference ") else sentence
 
 
 def _test_row(test: PairedTest, titles: Sequence[str]) -> tuple[str, ...]:
@@ -243,7 +255,7 @@ def _confusion(told: Sequence[Told]) -> list[Section]:
         for place, report in enumerate(each.dossier.reports)
     ]
     drawn = [part for part in parts if part]
-    return [Section("confusion", "Confusion", join(*drawn))] if drawn else []
+    return [Section("confusion", "Confusion", element("div", drawn, class_="side"))] if drawn else []
 
 
 def _slices(told: Sequence[Told]) -> list[Section]:
@@ -290,6 +302,7 @@ def _differences(found: Comparison | None) -> list[Section]:
     rows = [
         (setting.heading, *(UNKNOWN if value is None else scrub(value) for value in setting.values))
         for setting in found.settings
+        if setting.name not in _PRIVATE
     ]
     same = element("p", f"{found.same_settings} settings are the same.")
     shown = table("differences", "Settings in which the runs differ", ("setting", *titles), rows)

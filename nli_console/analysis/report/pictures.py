@@ -141,10 +141,11 @@ def confusion(title: str, report: SplitReport, id: str, several: bool) -> Markup
     caption = "Rows are gold labels; a percentage is the share of its row."
     if report.invalid:
         caption += f" {format_count(report.invalid)} answers name no label and are in no column."
-    return join(
+    return element(
+        "div",
         element("h3", heading),
         element("figure", drawn, element("figcaption", caption), class_="matrix"),
-        table(f"{id}-labels", f"Labels on {report.split}", header, rows, right=range(1, 6)),
+        table(f"{id}-labels", f"Labels, {heading}", header, rows, right=range(1, 6)),
     )
 
 
