@@ -1,7 +1,7 @@
 """Runs side by side: figures, curves, settings, and paired tests where the rows are the same."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 import numpy
@@ -10,6 +10,7 @@ from nli_console.analysis.paired import bootstrap_difference, holm, mcnemar
 from nli_console.analysis.predictions import Predictions, aligned, predicted_splits, read_predictions
 from nli_console.analysis.runs import ReadRun, read_run, titled
 from nli_console.analysis.settings import side_by_side
+from nli_console.data.spec import DataSpec
 from nli_console.errors import ConsoleError
 from nli_console.record.findings import FEWEST, MOST, Comparison, PairedTest, RefusedTest
 from nli_console.record.layout import RunLayout
@@ -51,21 +52,18 @@ def compare(layouts: Sequence[RunLayout], progress: Progress | None = None) -> C
     readable = [place for place, run in enumerate(runs) if run.spec is not None]
     differing = [setting for setting in settings if len({setting.values[place] for place in readable}) > 1]
     splits = _splits(runs)
-    paired: list[PairedTest] = []
-    refused: list[RefusedTest] = []
-    for place, split in enumerate(splits):
-        if progress is not None:
-            progress("testing", place, len(splits), "splits")
-        tests, others = _test(runs, split)
-        paired += tests
-        refused += others
+    tests = [_test(runs, split) for split in splits]
+    notes: list[list[str]] = [list(run.shown.notes) for run in runs]
+    for held in tests:
+        for place, problem in held.unread.items():
+            notes[place].append(problem)
     return Comparison(
-        runs=tuple(run.shown for run in runs),
+        runs=tuple(replace(run.shown, notes=tuple(said)) for run, said in zip(runs, notes, strict=True)),
         splits=tuple(splits),
         settings=tuple(differing),
         same_settings=len(settings) - len(differing),
-        paired=tuple(paired),
-        refused=tuple(refused),
+        paired=tuple(test for held in tests for test in held.paired),
+        refused=tuple(refused for held in tests for refused in held.refused),
     )
 
 
@@ -79,33 +77,36 @@ def _splits(runs: Sequence[ReadRun]) -> list[str]:
     ]
 
 
-def _test(runs: Sequence[ReadRun], split: str) -> tuple[list[PairedTest], list[RefusedTest]]:
-    """Every pair of runs that were both scored on ``split``."""
+@dataclass
+class _Tests:
+    """Of one split; ``unread`` says of which runs there are predictions that cannot be read, and why."""
+
+    paired: list[PairedTest] = field(default_factory=list)
+    refused: list[RefusedTest] = field(default_factory=list)
+    unread: dict[int, str] = field(default_factory=dict)
+
+
+def _test(runs: Sequence[ReadRun], split: str) -> _Tests:
+    """Every pair of runs that have predictions of ``split``."""
     read: dict[int, Predictions] = {}
-    problems: dict[int, str] = {}
+    found = _Tests()
     for place, run in enumerate(runs):
-        if run.spec is None or (
-            split not in run.shown.accuracy and split not in predicted_splits(run.layout)
-        ):
+        if run.spec is None or split not in predicted_splits(run.layout):
             continue
         try:
             read[place] = read_predictions(run.layout, split)
         except ConsoleError as error:
-            problems[place] = str(error)
-    tests: list[PairedTest] = []
-    refused: list[RefusedTest] = []
-    for a, b in combinations(sorted([*read, *problems]), 2):
-        why = problems.get(a) or problems.get(b)
-        if why is None:
-            try:
-                other = aligned(read[a], read[b], _data(runs[a]), _data(runs[b]))
-                tests.append(pair(split, a, b, read[a].correct, other.correct, _seed(runs[a], runs[b])))
-                continue
-            except ConsoleError as error:
-                why = str(error)
-        refused.append(RefusedTest(split, a, b, clean_line(why, limit=300)))
-    adjusted = holm([test.p for test in tests])
-    return [replace(test, adjusted_p=p) for test, p in zip(tests, adjusted, strict=True)], refused
+            found.unread[place] = clean_line(error, limit=300).removeprefix(f"{run.layout.id}: ")
+    for a, b in combinations(read, 2):
+        try:
+            other = aligned(read[a], read[b], _data(runs[a]), _data(runs[b]))
+        except ConsoleError as error:
+            found.refused.append(RefusedTest(split, a, b, str(error)))
+        else:
+            found.paired.append(pair(split, a, b, read[a].correct, other.correct, _seed(runs[a], runs[b])))
+    adjusted = holm([test.p for test in found.paired])
+    found.paired = [replace(test, adjusted_p=p) for test, p in zip(found.paired, adjusted, strict=True)]
+    return found
 
 
 def pair(
@@ -143,7 +144,7 @@ def pair(
     )
 
 
-def _data(run: ReadRun):
+def _data(run: ReadRun) -> DataSpec | None:
     return None if run.spec is None else run.spec.data
 
 

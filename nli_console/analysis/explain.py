@@ -103,7 +103,9 @@ class _Part:
         total = len(wanted)
         if query.order == "loss":
             # Without a likelihood a row stands behind those that have one, in the order of the dataset.
-            losses = numpy.nan_to_num(mine.losses[wanted], nan=-1.0, posinf=numpy.finfo(numpy.float32).max)
+            losses = numpy.nan_to_num(
+                mine.losses[wanted], nan=-1.0, posinf=float(numpy.finfo(numpy.float32).max)
+            )
             wanted = wanted[numpy.argsort(-losses, kind="stable")]
         right = None if other is None else other.correct
         return Explanation(

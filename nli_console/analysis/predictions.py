@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy
 import pyarrow
-import pyarrow.compute
 import pyarrow.parquet
 
 from nli_console.data.spec import LABELS, DataSpec
@@ -134,12 +133,12 @@ def _texts(column: pyarrow.ChunkedArray) -> pyarrow.StringArray:
 
 
 def _labels(column: pyarrow.ChunkedArray, place: str, *, required: bool) -> numpy.ndarray:
-    names = _texts(column)
-    indices = pyarrow.compute.index_in(names, value_set=pyarrow.array(LABELS))
-    unknown = pyarrow.compute.and_(indices.is_null(), names.is_valid())
-    if pyarrow.compute.any(unknown).as_py() or (required and names.null_count):
+    encoded = _texts(column).dictionary_encode()
+    names: list[str] = encoded.dictionary.to_pylist()
+    if any(name not in LABELS for name in names) or (required and encoded.null_count):
         raise ConsoleError(f"{place}: holds a label that is none of {', '.join(LABELS)}")
-    return indices.fill_null(NO_LABEL).to_numpy(zero_copy_only=False).astype("int8")
+    ours = numpy.array([*(LABELS.index(name) for name in names), NO_LABEL], dtype="int8")
+    return ours[encoded.indices.fill_null(len(names)).to_numpy(zero_copy_only=False)]
 
 
 def aligned(a: Predictions, b: Predictions, data_a: DataSpec | None, data_b: DataSpec | None) -> Predictions:
@@ -157,12 +156,11 @@ def aligned(a: Predictions, b: Predictions, data_a: DataSpec | None, data_b: Dat
     if not len(a) or len(a) != len(b):
         raise ConsoleError(f"scored on different rows: {len(a):,} against {len(b):,}")
     if not a.ids.equals(b.ids):
-        places = pyarrow.compute.index_in(a.ids, value_set=b.ids)
-        if places.null_count:
-            raise ConsoleError(
-                f"scored on different rows: {len(a) - places.null_count:,} of {len(a):,} are shared"
-            )
-        b = b.take(places.to_numpy(zero_copy_only=False))
+        rows = {id: row for row, id in enumerate(b.ids.to_pylist())}
+        places = [rows[id] for id in a.ids.to_pylist() if id in rows]
+        if len(places) < len(a):
+            raise ConsoleError(f"scored on different rows: {len(places):,} of {len(a):,} are shared")
+        b = b.take(numpy.array(places))
         if not a.ids.equals(b.ids):
             raise ConsoleError("scored on different rows: an id stands there twice")
     if not numpy.array_equal(a.gold, b.gold):

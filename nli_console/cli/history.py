@@ -323,6 +323,7 @@ def spec_lines(spec: RunSpec) -> list[tuple[str, object]]:
             else f"{spec.data.name} ({spec.data.source})",
         ),
         *splits,
+        *([("rows of a split", spec.data.evaluation_rows)] if spec.data.evaluation_rows else []),
         ("fraction", f"{spec.data.fraction:g}"),
         ("seed", spec.seed),
         ("time limit", limit),

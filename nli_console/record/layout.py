@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+SPEC_VERSION = 1
 RUN_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 ATTEMPT_NAME = re.compile(r"\d{4}")
 CHECKPOINT_NAME = re.compile(r"checkpoint-(\d+)")

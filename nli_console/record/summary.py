@@ -10,9 +10,16 @@ from nli_console.record.evidence import Evidence, Final, Result, attempt_numbers
 from nli_console.record.files import read_json_or_none
 from nli_console.record.glance import begin_of, last_record, last_steps
 from nli_console.record.labels import Labels
-from nli_console.record.layout import CURVE, GUARDS, METRICS, OWNER, AttemptLayout, RunLayout
+from nli_console.record.layout import (
+    CURVE,
+    GUARDS,
+    METRICS,
+    OWNER,
+    SPEC_VERSION,
+    AttemptLayout,
+    RunLayout,
+)
 from nli_console.record.samples import Guard, guard_of
-from nli_console.record.spec import SPEC_VERSION
 from nli_console.record.state import RunState, State
 from nli_console.text import clean_line, format_accuracy
 

@@ -35,6 +35,8 @@ class Question:
     hyperparameters: Hyperparameters | None
     seed: int = 1
     ignored: frozenset[str] = frozenset()
+    evaluate_on: tuple[str, ...] = ()
+    evaluation_rows: int = 0
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,7 @@ def draft_of(form: Form, hyperparameters: Hyperparameters, ignored: tuple[str, .
     Raises:
         FieldError: a field of the run cannot be read.
     """
+    evaluate_on, evaluation_rows = form.scored()
     return Draft(
         method=form.method,
         hyperparameters=hyperparameters.model_dump(),
@@ -104,6 +105,8 @@ def draft_of(form: Form, hyperparameters: Hyperparameters, ignored: tuple[str, .
         time_limit=form.run_value("time_limit"),
         launcher="tui",
         ignored_checks=ignored,
+        evaluate_on=evaluate_on,
+        evaluation_rows=evaluation_rows,
         report_to=form.run_value("report_to"),
         stop_on=form.run_value("stop_on"),
     )

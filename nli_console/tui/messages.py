@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nli_console.record.spec import RunSpec
     from nli_console.record.store import RunSummary
     from nli_console.tui.answer import Answer
+    from nli_console.tui.screens.base import ConsoleScreen
     from nli_console.tui.status import Machine
 
 
@@ -34,6 +35,15 @@ class CloneRun(Message):
 @dataclass
 class ScreenOpened(Message):
     """A mode's screen has all its widgets."""
+
+    screen: "ConsoleScreen"
+
+
+@dataclass
+class ScreenDrawn(Message):
+    """A mode's screen stands on the terminal for the first time."""
+
+    screen: "ConsoleScreen"
 
 
 @dataclass

@@ -206,7 +206,9 @@ class Preflight:
         if not question.data:
             return None, None
         try:
-            spec = resolve_dataset(question.data, self._settings, question.fraction)
+            spec = resolve_dataset(question.data, self._settings, question.fraction).model_copy(
+                update={"evaluate_on": question.evaluate_on, "evaluation_rows": question.evaluation_rows}
+            )
             found = check(spec)
         except ConsoleError as error:
             notes.append(Note("error", str(error), "data"))

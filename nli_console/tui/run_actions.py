@@ -1,10 +1,9 @@
 """What a person does to runs, on background threads; the outcome comes back as a message."""
 
-import getpass
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual.message import Message
 from textual.message_pump import MessagePump
@@ -12,9 +11,11 @@ from textual.message_pump import MessagePump
 from nli_console.errors import ConsoleError
 from nli_console.record.groups import member_name
 from nli_console.record.store import RunSummary
-from nli_console.settings import LoadedSettings
 from nli_console.text import clean_line
 from nli_console.tui.background import describe, run
+
+if TYPE_CHECKING:
+    from nli_console.settings import LoadedSettings
 
 
 @dataclass
@@ -46,7 +47,7 @@ def stop(target: MessagePump, runs: Sequence[RunSummary], *, kill: bool) -> None
     _each(target, "Stop", last_first, lambda held: actions.stop(held.layout, by, kill))
 
 
-def resume(target: MessagePump, settings: LoadedSettings, runs: Sequence[RunSummary]) -> None:
+def resume(target: MessagePump, settings: "LoadedSettings", runs: Sequence[RunSummary]) -> None:
     """Start the next attempt of runs."""
     from nli_console.supervisor import actions
 
@@ -126,6 +127,8 @@ def _each(
 
 
 def _user() -> str:
+    import getpass
+
     try:
         return getpass.getuser()
     except (KeyError, OSError):

@@ -61,7 +61,7 @@ def test_what_is_printed_for_a_person(place, fake_chat):
     assert "a note" in result.err
     assert result.err.count("a note") == 1
     for text in (
-        "prompt: demo, 1 shots, 9 tokens", "<s>the \ufffd[31mprompt", "entail\ufffdment",
+        "prompt: demo, 1 shot, 9 tokens", "<s>the \ufffd[31mprompt", "entail\ufffdment",
         "entailment (wrong: neutral)", "4, cut at --max-new-tokens", "100 ms", "30.0",
         "likeliest: neutral (right); calibrated: neutral (right)",
         "the answer says entailment, and the likeliest label is neutral",

@@ -55,6 +55,7 @@ class LaunchScreen(ConsoleScreen):
     key_group = "launch"
     BINDINGS = bindings("launch")
     AUTO_FOCUS = "#methods OptionList"
+    CSS_PATH = "launch.tcss"
     form: Form
     _preflight: Preflight
     _presets: ClassVar[tuple[Preset, ...]] = ()
@@ -302,10 +303,12 @@ class LaunchScreen(ConsoleScreen):
         hyperparameters, _ = validate(self.form.current.Hyperparameters, self.form.hyperparameters())
         try:
             fraction, seed = self.form.run_value("fraction"), self.form.run_value("seeds")[0]
+            scored = self.form.scored()
         except FieldError:
-            fraction, seed, hyperparameters = 1.0, 1, None
+            fraction, seed, scored, hyperparameters = 1.0, 1, ((), 0), None
         model, data = self.form.text("model").strip(), self.form.text("data").strip()
-        return Question(self.form.method, model, data, fraction, hyperparameters, seed, self._ignored)
+        asked = (self.form.method, model, data, fraction, hyperparameters, seed, self._ignored)
+        return Question(*asked, *scored)
 
     def _machine_now(self) -> Machine:
         """Called from another thread, too: the status is only ever replaced as a whole."""

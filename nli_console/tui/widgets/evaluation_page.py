@@ -8,8 +8,7 @@ from nli_console.record.store import Accuracy, RunSummary
 from nli_console.text import UNKNOWN, format_accuracy, format_count, format_duration, format_number
 from nli_console.tui.run_view import RunView
 from nli_console.tui.symbols import Symbols
-from nli_console.tui.widgets.example_table import LABEL_INKS
-from nli_console.tui.widgets.ink import Line, Span, fit_left, shorten
+from nli_console.tui.widgets.ink import LABEL_INKS, Line, Span, fit_left, shorten
 from nli_console.tui.widgets.live_text import split_name
 from nli_console.tui.widgets.scroll_lines import heading, wrap
 

@@ -11,10 +11,9 @@ from textual.strip import Strip
 
 from nli_console.data.browse import Found
 from nli_console.text import clean_line
-from nli_console.tui.widgets.ink import Span, fit_left, shorten, to_strip
+from nli_console.tui.widgets.ink import LABEL_INKS, Span, fit_left, shorten, to_strip
 from nli_console.tui.widgets.painted import Painted
 
-LABEL_INKS = {"entailment": "success", "neutral": "secondary", "contradiction": "error"}
 _SHORT = {"entailment": "entail", "neutral": "neutral", "contradiction": "contra"}
 _ROOMY = 70
 """Cells from which a line has the whole label and the genre."""
