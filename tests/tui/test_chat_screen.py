@@ -199,6 +199,9 @@ async def test_unloading_says_that_the_model_is_gone(chat: ConsoleApp) -> None:
         assert engine.unloaded
         await tell(pilot, engine, events.Unloaded("asked"))
         await shows(pilot, "not loaded; the first question loads it")
+        await tell(pilot, engine, events.Unloaded("idle"))
+        await shows(pilot, "The model was unloaded, because nobody had asked for a while.")
+        assert "read as neutral" in screen_text(chat)
 
 
 async def test_the_prompt_is_rendered_while_one_types(chat: ConsoleApp) -> None:
