@@ -26,6 +26,8 @@ from nli_console.cli.globals import Globals
 from nli_console.cli.package import card, package
 from nli_console.cli.predict import predict
 from nli_console.cli.prompt import prompt
+from nli_console.cli.queue import queue_app
+from nli_console.cli.report import report
 from nli_console.cli.reproduce import reproduce
 from nli_console.cli.run import run_app, with_default_method
 from nli_console.cli.templates import templates_app
@@ -67,6 +69,7 @@ def build() -> App:
     app.command(labelling.label)
     app.command(clean)
     app.command(again)
+    app.command(queue_app)
     app.command(lifecycle.supervise)
     app.command(catalogue.methods)
     app.command(catalogue.presets_app)
@@ -78,6 +81,7 @@ def build() -> App:
     app.command(compare)
     app.command(errors)
     app.command(export)
+    app.command(report)
     app.command(data_app)
     app.command(cache_app)
     return app

@@ -96,6 +96,8 @@ def _lines(run: RunSummary) -> list[tuple[str, object]]:
         ("name", run.name),
         ("state", run.state.state.value),
         ("reason", run.reason),
+        ("to do", run.state.reason.advice if run.state.reason is not None else ""),
+        ("host", run.host),
         *((guard.severity or "warning", f"[{guard.id}] {guard.message}") for guard in run.guards),
         ("group", run.group or ""),
         ("started", format_date(run.started)),

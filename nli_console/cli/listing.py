@@ -222,7 +222,8 @@ def _state(run: RunSummary) -> str:
     count = len(run.guards)
     notes = [f"{count} warning{'s' if count > 1 else ''}"] if count else []
     notes += ["newer version"] if run.newer else []
-    return run.state.state.value + (f" ({', '.join(notes)})" if notes else "")
+    place = "" if run.waiting is None or run.waiting.place is None else f" {run.waiting.place}"
+    return f"{run.state.state.value}{place}" + (f" ({', '.join(notes)})" if notes else "")
 
 
 def headline(run: RunSummary) -> Accuracy | None:

@@ -22,6 +22,7 @@ from nli_console.record.layout import (
 )
 from nli_console.record.samples import Guard, guard_of
 from nli_console.record.state import RunState, State
+from nli_console.record.waiting import Waiting
 from nli_console.text import clean_line
 
 __all__ = ["REPORTED", "Accuracy", "RunSummary", "accuracy_of", "headline_split", "summarise"]
@@ -38,8 +39,9 @@ class RunSummary:
     ``guards`` are the warnings of the latest attempt that are active, or were when it ended.
     ``evaluates`` is what an evaluate-only run scores: the id of a run with its checkpoint, or a folder or hub
     id; ``evaluated_method`` is how that was trained. ``hyperparameters`` are as recorded: whoever shows one
-    cleans it. ``newer`` says that a later version of the console wrote it. ``root`` is the label of the runs
-    folder, where several are read, and ``read_only`` says why nothing may be done to the run from here.
+    cleans it. ``newer`` says that a later version of the console wrote it. ``host`` is another host that a
+    live run is on, ``waiting`` what its supervisor waits for. ``root`` is the label of the runs folder, where
+    several are read, and ``read_only`` says why nothing may be done to the run from here.
     """
 
     id: str
@@ -76,6 +78,8 @@ class RunSummary:
     fraction: float | None = None
     root: str = ""
     read_only: str = ""
+    host: str = ""
+    waiting: Waiting | None = None
 
     @property
     def layout(self) -> RunLayout:
@@ -106,7 +110,7 @@ class RunSummary:
             "seed": self.seed,
             "group": self.group,
             "state": self.state.state.value,
-            "reason": None if reason is None else {"code": reason.code, "detail": reason.detail},
+            "reason": None if reason is None else reason.to_json(),
             "resumable": self.state.resumable,
             "submitted": self.submitted,
             "started": self.started,
@@ -132,6 +136,8 @@ class RunSummary:
             "hyperparameters": dict(self.hyperparameters),
             "root": self.root or None,
             "read_only": self.read_only or None,
+            "host": self.host or None,
+            "queue_place": None if self.waiting is None else self.waiting.place,
             "path": str(self.path),
         }
 
@@ -209,6 +215,8 @@ def summarise(
         newer=isinstance(version, int) and version > SPEC_VERSION,
         hyperparameters=given if isinstance(given := spec.get("hyperparameters"), dict) else {},
         fraction=number(data.get("fraction")) if isinstance(data, Mapping) else None,
+        host="" if evidence.own_host or not state.state.live else evidence.host,
+        waiting=evidence.waiting if state.state is State.QUEUED else None,
     )
 
 

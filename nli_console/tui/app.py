@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar
 
@@ -55,8 +56,7 @@ class ConsoleApp(KeysInOrder):
     """The console. Screens read ``settings`` and ``symbols``, and watch ``status`` and ``runs``.
 
     ``all_listed`` says that ``runs`` are all there are, ``root_notes`` which folders cannot be read.
-    ``selected_run`` is the run that Runs shows as selected: whoever sets it (a launch, a command-line
-    argument) is obeyed as soon as the run is listed.
+    ``selected_run`` is what Runs is to select: whoever sets it is obeyed as soon as the run is listed.
     ``start`` is the mode to open in; ``None`` is Runs where there are any, else Launch.
     """
 
@@ -65,7 +65,7 @@ class ConsoleApp(KeysInOrder):
     BINDINGS: ClassVar[list[BindingType]] = bindings("everywhere")
 
     status: reactive[Status] = reactive(Status(), repaint=False)
-    runs: reactive[tuple[RunSummary, ...]] = reactive((), repaint=False)
+    runs: reactive[tuple[RunSummary, ...]] = reactive((), repaint=False, always_update=True)
     all_listed: reactive[bool] = reactive(False, repaint=False)
     root_notes: reactive[tuple[str, ...]] = reactive((), repaint=False)
     selected_run: reactive[str | None] = reactive(None, repaint=False)
@@ -168,17 +168,19 @@ class ConsoleApp(KeysInOrder):
     # What background threads report
 
     def on_machine_read(self, message: MachineRead) -> None:
-        self.status = Status(message.machine, self.status.running, self.status.queued)
+        self.status = replace(self.status, machine=message.machine)
 
     def on_runs_listed(self, message: RunsListed) -> None:
         before = {run.id: run.state.state for run in self.runs}
         self.all_listed, self.root_notes = message.complete, message.notes
+        self.status = Status.of(
+            self.status.machine, (run.state.state for run in message.runs), message.paused
+        )
         self.runs = message.runs
         if not message.complete and self._reading:
             self._readers[1].poke()
-        self.status = Status.of(self.status.machine, (run.state.state for run in message.runs))
         for run in message.runs:
-            if not run.state.state.live and run.id in before and before[run.id].live:
+            if not (run.state.state.live or run.read_only) and run.id in before and before[run.id].live:
                 self._tell_end(run)
 
     def _tell_end(self, run: RunSummary) -> None:

@@ -25,6 +25,7 @@ class _Reader:
         self.root = root
         self.runs: tuple[RunSummary, ...] = ()
         self.complete = True
+        self.paused = False
         self.problem = ""
         self.version = 0
         self._own = own
@@ -63,6 +64,7 @@ class _Reader:
                     self.version += 1
                 if message is not None:
                     self.runs, self.complete = message.runs, message.complete
+                    self.paused = message.paused
                 self.problem = problem
                 self._asked = None
                 self._changed.notify_all()
@@ -105,7 +107,7 @@ class RootsReader:
                 return None
             self._told = told
             runs = merged(reader.runs for reader in self._readers)
-        listed = RunsListed(tuple(runs), complete=complete, notes=notes)
+        listed = RunsListed(tuple(runs), complete=complete, notes=notes, paused=self._readers[0].paused)
         if self.first is None:
             self.first = listed
             self.looked.set()

@@ -6,6 +6,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from nli_console.opening import Root
+from nli_console.record.orders import paused_by
 from nli_console.record.roots import Placed, placed_of
 from nli_console.record.store import RunSummary, Store
 from nli_console.tui.messages import MachineRead, RunsListed
@@ -63,7 +64,9 @@ class RunsReader:
     def __init__(self, runs_dir: Path, cache_dir: Path, placed: Placed | None = None) -> None:
         self._store = Store(runs_dir, cache_dir)
         self._placed = placed
+        self._runs_dir = runs_dir
         self._told = False
+        self._paused = False
         self._new: list[RunSummary] = []
         self.looked = Event()
         """Set after the first look, which :attr:`first` then holds."""
@@ -78,11 +81,12 @@ class RunsReader:
         self._new += (*changed.added, *changed.changed)
         if not first:
             self._settle()
-        if not (first or changed or known != self.more):
+        before, self._paused = self._paused, bool(paused_by(self._runs_dir))
+        if not (first or changed or known != self.more or before != self._paused):
             return None
         self._told = True
-        runs = self._store.runs
-        listed = RunsListed(tuple(self._placed.place(runs) if self._placed else runs), complete=not self.more)
+        runs = tuple(self._placed.place(self._store.runs) if self._placed else self._store.runs)
+        listed = RunsListed(runs, complete=not self.more, paused=self._paused)
         if first:
             self.first = listed
             self.looked.set()

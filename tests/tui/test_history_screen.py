@@ -134,7 +134,7 @@ async def test_what_is_pinned_stands_on_top_and_another_seed_is_asked_for(root: 
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         screen = await opened(pilot, 2)
         await until(pilot, lambda: screen.table.selected_id == old.id)
-        await pilot.press("p")
+        await pilot.press("asterisk")
         await until(pilot, lambda: read_labels(old).pinned)
         await until(pilot, lambda: "★ mine" in screen_text(app))
         lines = screen_text(app).splitlines()
@@ -142,7 +142,7 @@ async def test_what_is_pinned_stands_on_top_and_another_seed_is_asked_for(root: 
         await pilot.press("a")
         await until(pilot, lambda: isinstance(app.screen, Confirm))
         assert "with seed 3?" in screen_text(app)
-        await pilot.press("escape", "p")
+        await pilot.press("escape", "asterisk")
         await until(pilot, lambda: not read_labels(old).pinned)
 
 

@@ -14,6 +14,8 @@ from nli_console.tui import run_actions
 from nli_console.tui.followers import Followers
 from nli_console.tui.keys import bindings
 from nli_console.tui.messages import CloneRun, RunsDue
+from nli_console.tui.opening import Reviewable
+from nli_console.tui.queue_keys import QueueKeys
 from nli_console.tui.run_actions import ActionDone, Deleted
 from nli_console.tui.run_readers import RunsRead
 from nli_console.tui.run_view import RunView
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 EMPTY = ("No runs yet.", "Press 1 to set one up, then f5 to launch it.")
 
 
-class RunsScreen(HistoryScreen):
+class RunsScreen(HistoryScreen, QueueKeys, Reviewable):
     """The history table and the live view share the run that is selected by its id."""
 
     mode = "runs"
@@ -280,7 +282,8 @@ class RunsScreen(HistoryScreen):
 
     def action_resume(self) -> None:
         ended = (State.STOPPED, State.FAILED)
-        over = [run for run in self.table.targets if run.state.resumable or run.state.state in ended]
+        runs = self.table.targets
+        over = [run for run in runs if run.state.resumable or run.state.state in ended or run.host]
         runs = self.mine(over, "resumed")
         if not runs:
             if not over:

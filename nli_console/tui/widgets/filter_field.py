@@ -161,7 +161,7 @@ class FilterField(Vertical):
         self.input.set_class(wrong, "-problem")
         width = max(self.size.width, self.input.size.width)
         offers = self._offers(self._completion, width)
-        lines = self._pointer(width) if wrong or not offers else [offers]
+        lines: list[Line] = self._pointer(width) if wrong or not offers else [offers]
         self.query_one("#filter-help", Lines).show(lines)
 
     def _pointer(self, width: int) -> list[Line]:

@@ -63,7 +63,7 @@ def _state(row: Row, symbols: Symbols) -> Span:
     done = ""
     if isinstance(row, Group) and state is not State.FINISHED:
         done = f"{row.finished}/{len(row.runs)} "
-    text = f"{symbols.states.get(state, '?')} {done}{state.value}"
+    text = f"{symbols.states.get(state, '?')} {done}{state.value}{_place(row)}"
     # A mark behind the state says that a worker warns of something.
     guards = [guard for run in runs_of(row) for guard in run.guards]
     if not guards:
@@ -75,6 +75,12 @@ def _state(row: Row, symbols: Symbols) -> Span:
 def is_pinned(row: Row) -> bool:
     """Whether a row stands above the others: a run that is pinned, or a group that holds one."""
     return any(run.pinned for run in runs_of(row))
+
+
+def _place(row: Row) -> str:
+    """Behind ``queued``: the place in the queue, where somebody waits in it."""
+    waiting = None if isinstance(row, Group) else row.waiting
+    return "" if waiting is None or waiting.place is None else f" {waiting.place}"
 
 
 def name_span(row: Row, symbols: Symbols, *, opened: bool, group: Group | None) -> Span:
