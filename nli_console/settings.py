@@ -147,6 +147,9 @@ class Launch(_Table):
     """How runs are started on this machine."""
 
     survive_logout: Literal["auto", "session", "systemd"] = "auto"
+    warm_worker: bool = Field(
+        default=True, description="keep a process with the libraries loaded while the form is edited"
+    )
     environment: dict[str, str] = Field(default_factory=dict, description="extra variables of the worker")
 
 

@@ -24,6 +24,7 @@ from nli_console.cli.globals import Globals
 from nli_console.cli.package import card, package
 from nli_console.cli.predict import predict
 from nli_console.cli.prompt import prompt
+from nli_console.cli.queue import queue_app
 from nli_console.cli.report import report
 from nli_console.cli.reproduce import reproduce
 from nli_console.cli.run import run_app, with_default_method
@@ -63,6 +64,7 @@ def build() -> App:
     app.command(lifecycle.delete)
     app.command(lifecycle.restore)
     app.command(lifecycle.trash)
+    app.command(queue_app)
     app.command(lifecycle.supervise)
     app.command(catalogue.methods)
     app.command(catalogue.presets_app)

@@ -58,6 +58,11 @@ class Analysis:
                 except BrokenPipeError:
                     continue
 
+    @property
+    def alive(self) -> bool:
+        """Whether it can be asked."""
+        return self._process.poll() is None
+
     def close(self) -> None:
         """End the process; nobody waits."""
         self._closed = True

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar
 
@@ -64,7 +65,7 @@ class ConsoleApp(KeysInOrder):
     BINDINGS: ClassVar[list[BindingType]] = bindings("everywhere")
 
     status: reactive[Status] = reactive(Status(), repaint=False)
-    runs: reactive[tuple[RunSummary, ...]] = reactive((), repaint=False)
+    runs: reactive[tuple[RunSummary, ...]] = reactive((), repaint=False, always_update=True)
     all_listed: reactive[bool] = reactive(False, repaint=False)
     selected_run: reactive[str | None] = reactive(None, repaint=False)
 
@@ -166,15 +167,16 @@ class ConsoleApp(KeysInOrder):
     # What background threads report
 
     def on_machine_read(self, message: MachineRead) -> None:
-        self.status = Status(message.machine, self.status.running, self.status.queued)
+        self.status = replace(self.status, machine=message.machine)
 
     def on_runs_listed(self, message: RunsListed) -> None:
         before = {run.id: run.state.state for run in self.runs}
         self.all_listed = message.complete
+        states = (run.state.state for run in message.runs)
+        self.status = Status.of(self.status.machine, states, message.paused)
         self.runs = message.runs
         if not message.complete and self._reading:
             self._readers[1].poke()
-        self.status = Status.of(self.status.machine, (run.state.state for run in message.runs))
         for run in message.runs:
             if not run.state.state.live and run.id in before and before[run.id].live:
                 self._tell_end(run)

@@ -53,10 +53,14 @@ class RunsDue(Message):
 
 @dataclass
 class RunsListed(Message):
-    """The run folders were read: ``runs`` are the store's summaries, ``complete`` whether they are all."""
+    """The run folders were read: ``runs`` are the store's summaries, ``complete`` whether they are all.
+
+    ``paused`` says that the queue of this folder is.
+    """
 
     runs: tuple["RunSummary", ...]
     complete: bool = True
+    paused: bool = False
 
     def can_replace(self, message: Message) -> bool:
         return isinstance(message, RunsListed)

@@ -4,6 +4,7 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
 
+from nli_console.record.orders import paused_by
 from nli_console.record.store import RunSummary, Store
 from nli_console.tui.messages import MachineRead, RunsListed
 from nli_console.tui.status import Machine
@@ -49,7 +50,9 @@ class RunsReader:
 
     def __init__(self, runs_dir: Path, cache_dir: Path) -> None:
         self._store = Store(runs_dir, cache_dir)
+        self._runs_dir = runs_dir
         self._told = False
+        self._paused = False
         self._new: list[RunSummary] = []
         self.looked = Event()
         """Set after the first look, which :attr:`first` then holds."""
@@ -64,10 +67,11 @@ class RunsReader:
         self._new += (*changed.added, *changed.changed)
         if not first:
             self._settle()
-        if not (first or changed or known != self.more):
+        before, self._paused = self._paused, bool(paused_by(self._runs_dir))
+        if not (first or changed or known != self.more or before != self._paused):
             return None
         self._told = True
-        listed = RunsListed(tuple(self._store.runs), complete=not self.more)
+        listed = RunsListed(tuple(self._store.runs), complete=not self.more, paused=self._paused)
         if first:
             self.first = listed
             self.looked.set()

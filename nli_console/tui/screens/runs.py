@@ -14,10 +14,11 @@ from nli_console.tui import run_actions
 from nli_console.tui.background import Poller
 from nli_console.tui.keys import bindings
 from nli_console.tui.messages import CloneRun, RunsDue
+from nli_console.tui.opening import Reviewable
+from nli_console.tui.queue_keys import QueueKeys
 from nli_console.tui.run_actions import ActionDone, Deleted
 from nli_console.tui.run_readers import RunReaders, RunsRead
 from nli_console.tui.run_view import RunView
-from nli_console.tui.screens.base import ConsoleScreen
 from nli_console.tui.widgets.ink import Span
 from nli_console.tui.widgets.painted import Lines
 from nli_console.tui.widgets.run_columns import BY_KEY
@@ -41,7 +42,7 @@ class FilterInput(TextInput):
             self.screen.query_one(RunTable).move(1 if event.key == "down" else -1)
 
 
-class RunsScreen(ConsoleScreen):
+class RunsScreen(QueueKeys, Reviewable):
     """The history table and the live view share the run that is selected by its id."""
 
     mode = "runs"
@@ -311,7 +312,8 @@ class RunsScreen(ConsoleScreen):
 
     def action_resume(self) -> None:
         ended = (State.STOPPED, State.FAILED)
-        runs = [run for run in self.table.targets if run.state.resumable or run.state.state in ended]
+        runs = self.table.targets
+        runs = [run for run in runs if run.state.resumable or run.state.state in ended or run.host]
         if not runs:
             self.shell.tell(
                 "Nothing to resume: only a stopped, failed or lost run can be.", severity="warning"
