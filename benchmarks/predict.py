@@ -14,7 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
-WORDS = (
+_TEXT = "the a man woman dog cat child is was not walking running sleeping eating under park house red"
+WORDS = _TEXT.split()
     ["the", "a", "man", "woman", "dog", "cat", "child", "is", "was", "not", "walking", "running", "sleeping", "eating", "under", "park", "house", "red"]
 )
 
