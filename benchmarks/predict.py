@@ -16,8 +16,6 @@ from pathlib import Path
 
 _TEXT = "the a man woman dog cat child is was not walking running sleeping eating under park house red"
 WORDS = _TEXT.split()
-    ["the", "a", "man", "woman", "dog", "cat", "child", "is", "was", "not", "walking", "running", "sleeping", "eating", "under", "park", "house", "red"]
-)
 
 
 def main() -> None:
