@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nli_console.errors import ConsoleError
-from nli_console.record.files import sync_folder
+from nli_console.record.files import sync_file, sync_folder
 from nli_console.record.packaging import Package, check_target
 from nli_console.record.sources import verify
 from nli_console.text import clean_line, format_bytes
@@ -47,7 +47,7 @@ def package(request: Package, tell: Tell, flag: StopFlag) -> dict[str, Any]:
         flag.check()
         for path in temporary.rglob("*"):
             if path.is_file():
-                _flush(path)
+                sync_file(path)
         sync_folder(temporary)
         check_target(target)
         # An empty folder may stand in the place.
@@ -114,11 +114,3 @@ def _save(request: Package, temporary: Path, tell: Tell, flag: StopFlag) -> None
     tell("phase", phase="saving")
     with flag.at_once():
         save(temporary, model, tokenizer, request.model, prompt)
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
