@@ -101,6 +101,9 @@ def _save(request: Package, temporary: Path, tell: Tell, flag: StopFlag) -> None
     # Nothing is computed that a GPU would be needed for, and a run may have it.
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
     folder = model_folder(request.model, downloading, flag)
+    if request.merge:
+        # What the files take is the least that the merged ones do; it is looked at again when they are known.
+        require_room(temporary, sum(path.stat().st_size for path in folder.glob("*.safetensors")))
     tell("phase", phase="loading", detail=request.model_name)
     with flag.at_once():
         from nli_console.worker.merge import load, merged, size_of
