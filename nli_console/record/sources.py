@@ -297,9 +297,9 @@ def _product(layout: RunLayout, state: State, product: str) -> tuple[None, Path]
     if state is not State.FINISHED:
         steps = sorted(whole_checkpoints(layout))
         rest = (
-            f"--checkpoint last evaluates checkpoint-{steps[-1]}, or `nli-console resume {layout.id}` goes on"
+            f"--checkpoint last takes checkpoint-{steps[-1]}, or `nli-console resume {layout.id}` goes on"
             if steps
-            else "it has no checkpoint either, so there is nothing to evaluate"
+            else "it has no checkpoint either, so there is nothing to take"
         )
         raise ConsoleError(f"{layout.id} {_ENDED.get(state, state.value)} and has made no {product}: {rest}")
     if not target.is_dir():

@@ -22,6 +22,16 @@ class Reviewable(ConsoleScreen):
             severity="warning",
         )
 
+    def action_report(self) -> None:
+        """Write the selected run, or those that are marked, to an HTML file."""
+        from nli_console.tui import reporting
+
+        runs = self.query_one(RunTable).targets
+        if 0 < len(runs) <= MOST:
+            reporting.ask(self, runs)
+        elif runs:
+            self.shell.tell(f"{len(runs)} runs: a report is of at most {MOST}.", severity="warning")
+
     def action_explain(self) -> None:
         """Open the errors of the selected run, or where the two that are marked disagree."""
         from nli_console.tui.screens.explain import ExplainScreen
