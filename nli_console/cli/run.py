@@ -23,6 +23,7 @@ from nli_console.methods.presets import Preset
 from nli_console.record.compose import Draft, compose, members
 from nli_console.record.groups import Found, make_group
 from nli_console.record.layout import RunLayout
+from nli_console.record.orders import paused_by
 from nli_console.record.run_fields import BY_NAME, SCORING_FIELDS
 from nli_console.record.seeds import parse_seeds, repeated
 from nli_console.record.spec import RunSpec
@@ -177,6 +178,8 @@ def start_runs(specs: Sequence[RunSpec], context: Context) -> Found:
             last = submitted[-1].id
             note(f"{last} was submitted already{runs}; how it is: nli-console show {last}")
         raise
+    if by := paused_by(context.runs_dir):
+        note(f"{by} has paused the queue, so it waits; nli-console queue resume lets it go on")
     return Found(tuple(submitted), specs[0].group)
 
 

@@ -16,6 +16,8 @@ from textual.widget import Widget
 Span = tuple[str, str]
 Line = Sequence[Span]
 
+LABEL_INKS = {"entailment": "success", "neutral": "secondary", "contradiction": "error"}
+"""What each label is written in."""
 _ATTRIBUTES = ("bold", "underline")
 _ON = "on-"
 _styles: dict[tuple[str, str, str], Style] = {}

@@ -7,8 +7,7 @@ from nli_console.supervisor import chat_events as events
 from nli_console.text import clean, format_bytes, format_count, format_duration
 from nli_console.tui.chat_desk import Model, Reply
 from nli_console.tui.symbols import Symbols
-from nli_console.tui.widgets.example_table import LABEL_INKS
-from nli_console.tui.widgets.ink import Line, Span, fit_left, pack, shorten, width_of
+from nli_console.tui.widgets.ink import LABEL_INKS, Line, Span, fit_left, pack, shorten, width_of
 from nli_console.tui.widgets.scroll_lines import wrap
 from nli_console.tui.widgets.sparkline import progress_bar
 
