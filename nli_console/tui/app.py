@@ -13,6 +13,7 @@ from textual.binding import BindingType
 from textual.filter import LineFilter
 from textual.reactive import reactive
 
+from nli_console.methods.defaults import default_problem
 from nli_console.record.state import State
 from nli_console.record.store import RunSummary
 from nli_console.settings import LoadedSettings
@@ -31,7 +32,7 @@ from nli_console.tui.messages import (
 )
 from nli_console.tui.modes import MODES
 from nli_console.tui.output_filter import OutputFilter
-from nli_console.tui.screens.base import ConsoleModal, ConsoleScreen
+from nli_console.tui.screens.base import ConsoleScreen
 from nli_console.tui.screens.help import HelpScreen
 from nli_console.tui.screens.picker import Choosable, Picker
 from nli_console.tui.sources import MachineReader, RunsReader
@@ -106,6 +107,9 @@ class ConsoleApp(KeysInOrder):
         # Where Launch stands beside its checks, they say so already.
         if self.settings.notice and (self.current_mode != "launch" or self.screen.has_class("-narrow")):
             self.tell(self.settings.notice)
+        problem = default_problem(self.settings)
+        if problem is not None:
+            self.tell(problem, title="settings", severity="warning")
 
     def on_unmount(self) -> None:
         for reader in self._readers:
@@ -143,6 +147,8 @@ class ConsoleApp(KeysInOrder):
 
     def on_runs_listed(self, message: RunsListed) -> None:
         before = {run.id: run.state.state for run in self.runs}
+        if not self.all_listed:
+            self._go_to_what_runs(message.runs)
         self.all_listed = message.complete
         self.runs = message.runs
         if not message.complete:
@@ -151,6 +157,12 @@ class ConsoleApp(KeysInOrder):
         for run in message.runs:
             if not run.state.state.live and run.id in before and before[run.id].live:
                 self._tell_end(run)
+
+    def _go_to_what_runs(self, runs: Sequence[RunSummary]) -> None:
+        """Who opens the console while a run is going wants to see it, unless a key has said otherwise."""
+        live = next((run for run in runs if run.state.state.live), None)
+        if live is not None and not self.used and self.current_mode == "launch":
+            self.on_open_run(OpenRun(live.id))
 
     def _tell_end(self, run: RunSummary) -> None:
         state = run.state.state
@@ -186,7 +198,8 @@ class ConsoleApp(KeysInOrder):
     # Keys
 
     def action_mode(self, name: str) -> None:
-        if not isinstance(self.screen, ConsoleModal) and any(mode.name == name for mode in MODES):
+        if isinstance(self.screen, ConsoleScreen) and any(mode.name == name for mode in MODES):
+            self.screen.leave()
             self.switch_mode(name)
 
     def action_peel(self) -> None:

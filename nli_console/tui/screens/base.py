@@ -8,7 +8,7 @@ from textual.containers import Container, Horizontal
 from textual.reactive import Reactive
 from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
-from textual.widgets import Static
+from textual.widgets import Input, Static, TextArea
 
 from nli_console.tui.frugal import make_frugal
 from nli_console.tui.keys import Group
@@ -102,6 +102,11 @@ class ConsoleScreen(_Sized, _Frugal[None]):
         """Give one thing the whole screen (class ``-zoomed``) or take it back; the key bar follows."""
         self.set_class(zoomed, "-zoomed")
         self.query_one(KeyBar).refresh()
+
+    def leave(self) -> None:
+        """Another mode is shown: nobody types into a field here until one is gone to again."""
+        if isinstance(self.focused, Input | TextArea):
+            self.set_focus(None)
 
     def peel(self) -> bool:
         """Close the screen's topmost layer (filter, zoom, focus); ``False`` when there was none."""
