@@ -246,7 +246,8 @@ async def test_the_console_opens_on_what_runs_unless_somebody_is_at_work_in_the_
             await pilot.pause()
             assert app.screen.mode == "launch"
         else:
-            await until(pilot, lambda: app.screen.mode == "runs" and app.screen.table.selected_id == live.id)
+            await until(pilot, lambda: app.screen.mode == "runs" and app.screen.query("#table"))
+            await until(pilot, lambda: app.screen.table.selected_id == live.id)
 
 
 async def test_an_unknown_method_in_the_settings_is_told_and_every_mode_opens(console):
