@@ -24,20 +24,15 @@ _Typed = events.Key | events.Paste
 
 
 class KeysInOrder(App[int]):
-    """An app that takes the next key or paste only when the one before has had its effect.
-
-    ``used`` says whether anybody has pressed a key or a button of the mouse yet.
-    """
+    """An app that takes the next key or paste only when the one before has had its effect."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.used = False
         self._typed: deque[_Typed] = deque()
         self._released: _Typed | None = None
         self._settling: asyncio.Task[None] | None = None
 
     async def on_event(self, event: events.Event) -> None:
-        self.used |= isinstance(event, _Typed | events.MouseDown)
         if not isinstance(event, _Typed) or event.is_forwarded:
             await super().on_event(event)
             return

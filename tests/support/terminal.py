@@ -112,19 +112,23 @@ class Terminal:
         got = bytearray()
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
-            ready, _, _ = select.select([self._master], [], [], left)
-            if not ready:
-                break
-            try:
-                chunk = os.read(self._master, 65536)
-            except OSError:
-                break
+            chunk = self.read(left)
             if not chunk:
                 break
             got += chunk
             self.raw += chunk
             self.stream.feed(chunk)
         return bytes(got)
+
+    def read(self, seconds: float) -> bytes:
+        """What arrives first within ``seconds``, not shown on the screen; empty when nothing does."""
+        ready, _, _ = select.select([self._master], [], [], seconds)
+        if not ready:
+            return b""
+        try:
+            return os.read(self._master, 65536)
+        except OSError:
+            return b""
 
     def read_to(self, mark: bytes) -> None:
         """Read until ``mark`` has come behind what was read before."""

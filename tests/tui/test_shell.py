@@ -234,22 +234,6 @@ async def test_the_status_line_counts_runs_and_shows_the_gpu(console, tmp_path):
         await until(pilot, lambda: str(app.screen.query_one(StatusLine).render()) == line)
 
 
-@pytest.mark.parametrize("used", [False, True], ids=["at once", "at work"])
-async def test_the_console_opens_on_what_runs_unless_somebody_is_at_work_in_the_form(console, tmp_path, used):
-    make_run(tmp_path / "runs", "finished", name="newer")
-    live = make_run(tmp_path / "runs", "running", name="older", run_id="20260101-older")
-    app = console()
-    app.used = used
-    async with app.run_test(size=SIZE, notifications=True) as pilot:
-        await until(pilot, lambda: app.status.running == 1)
-        if used:
-            await pilot.pause()
-            assert app.screen.mode == "launch"
-        else:
-            await until(pilot, lambda: app.screen.mode == "runs" and app.screen.query("#table"))
-            await until(pilot, lambda: app.screen.table.selected_id == live.id)
-
-
 async def test_an_unknown_method_in_the_settings_is_told_and_every_mode_opens(console):
     app = console(defaults={"method": "lorra", "model": "demo-encoder", "data": "demo"})
     async with app.run_test(size=SIZE, notifications=True) as pilot:
@@ -264,9 +248,7 @@ async def test_an_unknown_method_in_the_settings_is_told_and_every_mode_opens(co
 async def test_a_field_that_was_left_for_another_mode_takes_no_digits(console):
     app = console()
     async with app.run_test(size=SIZE, notifications=True) as pilot:
-        assert not app.used
         await pilot.press("tab", "down", "down")
-        assert app.used
         assert isinstance(app.focused, Input)
         await pilot.press("alt+4")
         await until(pilot, lambda: app.screen.mode == "data")
