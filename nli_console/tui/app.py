@@ -2,13 +2,9 @@
 
 import asyncio
 import gc
-import os
-import sys
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
-from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import BindingType
@@ -34,6 +30,7 @@ from nli_console.tui.messages import (
     ScreenOpened,
 )
 from nli_console.tui.modes import MODES
+from nli_console.tui.opening import forget_stale_size, prepare_the_form
 from nli_console.tui.output_filter import OutputFilter
 from nli_console.tui.screens.base import ConsoleScreen
 from nli_console.tui.sources import MachineReader, RunsReader
@@ -148,15 +145,7 @@ class ConsoleApp(KeysInOrder):
 
     def _prepare(self) -> None:
         """Import what the form needs, so that turning to it takes no longer than drawing it."""
-
-        def work() -> Failure | None:
-            import_module(MODES[0].module)
-            from nli_console.methods.defaults import default_problem
-
-            problem = default_problem(self.settings)
-            return None if problem is None else Failure("settings", problem)
-
-        background.run(work, self, title="form")
+        background.run(lambda: prepare_the_form(self.settings), self, title="form")
 
     def on_unmount(self) -> None:
         for reader in self._readers:
@@ -278,14 +267,6 @@ class ConsoleApp(KeysInOrder):
 _APP_ACTIONS = {key.action for key in GROUPS["everywhere"].keys}
 
 
-def _forget_stale_size() -> None:
-    """Textual believes an exported COLUMNS and LINES before the terminal, and then no resize reaches it."""
-    with suppress(OSError, ValueError):
-        if all(os.get_terminal_size(sys.stdout.fileno())):
-            for name in ("COLUMNS", "LINES"):
-                os.environ.pop(name, None)
-
-
 def run_console(settings: "LoadedSettings", *, select: str | None = None) -> int:
     """Open the console and return its exit code; ``select`` is the id of a run to open in Runs.
 
@@ -293,7 +274,7 @@ def run_console(settings: "LoadedSettings", *, select: str | None = None) -> int
         Exception: the interface broke; the terminal is given back before, and no run is touched.
     """
     read_alt_digits()
-    _forget_stale_size()
+    forget_stale_size()
     app = ConsoleApp(settings, select=select, start=None)
     app.run()
     if app.signals is not None:
