@@ -159,6 +159,7 @@ def of_run(layout: RunLayout, checkpoint: str | None = None) -> Source:
         step=step,
         digest=digest_of(weights),
         prompt=_text(prompt.get("digest")),
+        trained_on=spec.data.source,
     )
     own = require(method.Hyperparameters, spec.hyperparameters)
     assert isinstance(own, TrainingHyperparameters)

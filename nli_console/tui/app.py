@@ -2,13 +2,9 @@
 
 import asyncio
 import gc
-import os
-import sys
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
-from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import BindingType
@@ -34,8 +30,9 @@ from nli_console.tui.messages import (
     ScreenOpened,
 )
 from nli_console.tui.modes import MODES
+from nli_console.tui.opening import forget_stale_size, prepare_the_form
 from nli_console.tui.output_filter import OutputFilter
-from nli_console.tui.screens.base import ConsoleModal, ConsoleScreen
+from nli_console.tui.screens.base import ConsoleScreen
 from nli_console.tui.sources import MachineReader, reader_of
 from nli_console.tui.status import Status
 from nli_console.tui.style_memory import StyleMemory
@@ -149,7 +146,7 @@ class ConsoleApp(KeysInOrder):
 
     def _prepare(self) -> None:
         """Import what the form needs, so that turning to it takes no longer than drawing it."""
-        background.run(lambda: import_module(MODES[0].module) and None, self, title="form")
+        background.run(lambda: prepare_the_form(self.settings), self, title="form")
 
     def on_unmount(self) -> None:
         for reader in self._readers:
@@ -217,7 +214,8 @@ class ConsoleApp(KeysInOrder):
     # Keys
 
     def action_mode(self, name: str) -> None:
-        if not isinstance(self.screen, ConsoleModal) and any(mode.name == name for mode in MODES):
+        if isinstance(self.screen, ConsoleScreen) and any(mode.name == name for mode in MODES):
+            self.screen.leave()
             self.switch_mode(name)
 
     def action_peel(self) -> None:
@@ -271,14 +269,6 @@ class ConsoleApp(KeysInOrder):
 _APP_ACTIONS = {key.action for key in GROUPS["everywhere"].keys}
 
 
-def _forget_stale_size() -> None:
-    """Textual believes an exported COLUMNS and LINES before the terminal, and then no resize reaches it."""
-    with suppress(OSError, ValueError):
-        if all(os.get_terminal_size(sys.stdout.fileno())):
-            for name in ("COLUMNS", "LINES"):
-                os.environ.pop(name, None)
-
-
 def run_console(settings: "LoadedSettings", *, select: str | None = None) -> int:
     """Open the console and return its exit code; ``select`` is the id of a run to open in Runs.
 
@@ -286,7 +276,7 @@ def run_console(settings: "LoadedSettings", *, select: str | None = None) -> int
         Exception: the interface broke; the terminal is given back before, and no run is touched.
     """
     read_alt_digits()
-    _forget_stale_size()
+    forget_stale_size()
     app = ConsoleApp(settings, select=select, start=None)
     app.run()
     if app.signals is not None:
