@@ -9,6 +9,8 @@ RUN_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 ATTEMPT_NAME = re.compile(r"\d{4}")
 CHECKPOINT_NAME = re.compile(r"checkpoint-(\d+)")
 TRASH = ".trash"
+PROBE = ".clock-"
+"""Beginning of the names of files that are touched to read the clock of a file server."""
 SPEC, LABELS, STOP = "spec.json", "labels.json", "control/stop.json"
 OWNER, FINAL, RESULT = "owner.json", "final.json", "result.json"
 GUARDS = "guards.json"

@@ -19,11 +19,12 @@ from nli_console.errors import ConsoleError
 from nli_console.record.files import read_json_or_none
 from nli_console.record.glance import glance
 from nli_console.record.layout import RunLayout
+from nli_console.record.orders import read_orders
 from nli_console.record.processes import ProcessIdentity, own_identity
 from nli_console.record.state import Reason, State
 from nli_console.supervisor.aftermath import is_full, log_tail, oom_kills, run_on_finish
 from nli_console.supervisor.attempt import Attempt
-from nli_console.supervisor.devices import GPU_PREFIX, obstacle, wanted_slots
+from nli_console.supervisor.devices import Lookout, gpu_of
 from nli_console.supervisor.environment import worker_environment
 from nli_console.supervisor.job import Job, read_job
 from nli_console.supervisor.ladder import Graces, Ladder
@@ -31,6 +32,7 @@ from nli_console.supervisor.lease import POLL, Holder, Lease, Slots, Waiter
 from nli_console.supervisor.reap import reap
 from nli_console.supervisor.sweep import has_ended, send, send_group, sweep
 from nli_console.supervisor.telemetry.monitor import GpuMonitor
+from nli_console.supervisor.turn import Turn
 from nli_console.supervisor.verdict import Ending, decide, signal_name
 from nli_console.supervisor.worker_process import become_subreaper, spawn, worker_command
 from nli_console.text import clean, format_duration
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
 HEARTBEAT = 5.0
 FIRST_READING = 2.0
 QUEUE_READINGS = 1.0
+NEAR, FAR_RESTS = 10, 6
+"""Places in the queue that look at every poll, and how many polls the others rest."""
 _STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -128,40 +132,41 @@ class _Supervisor:
 
     def _queue(self) -> Lease | None:
         """Wait for a slot; ``None`` when a stop came first."""
-        owner = self._attempt.owner
-        holder = Holder(self._job.id, str(self._layout.path), own_identity())
-        since = self._job.submitted if owner.attempt == 1 else owner.started
-        environment = {**self._base, **self._job.environment}
+        owner, job = self._attempt.owner, self._job
+        holder = Holder(job.id, str(self._layout.path), own_identity())
+        since = job.submitted if owner.attempt == 1 else owner.started
+        lookout = Lookout(
+            {**self._base, **job.environment},
+            self._slots.held,
+            cpu_slots=job.cpu_slots,
+            wait_for_foreign=job.wait_for_foreign,
+        )
         told = None
         with Waiter(self._slots, holder, since or owner.started) as waiter:
+            turn = Turn(waiter, lookout, lambda: read_orders(self._layout, owner.started))
             self._monitor.first(FIRST_READING)
             while True:
-                wanted = wanted_slots(
-                    environment,
-                    self._monitor.latest(),
-                    cpu_slots=self._job.cpu_slots,
-                    wait_for_foreign=self._job.wait_for_foreign,
-                )
-                lease = waiter.take(wanted.slots)
+                lease = turn.look(self._monitor.latest())
                 if lease is not None:
                     return lease
-                waiting = obstacle(wanted, self._slots.holder)
                 if self._warm is not None:
                     # Nobody knows how long this takes: its memory is given back.
                     self._warm.drop()
                     self._warm = None
-                if waiting != told:
-                    self._attempt.event("waiting", **waiting)
-                    told = waiting
-                self._rest(POLL)
-                if self._ladder.cause is not None:
-                    return None
+                if turn.waiting != told:
+                    self._attempt.event("waiting", **turn.waiting)
+                    told = turn.waiting
+                # Everybody reads everybody's ticket, so those far behind look less often.
+                for _ in range(1 if turn.waiting.get("place", 1) <= NEAR else FAR_RESTS):
+                    self._rest(POLL)
+                    if self._ladder.cause is not None:
+                        return None
 
     # -- working ---------------------------------------------------------------------------------------------
 
     def _work(self, argv: list[str], lease: Lease) -> tuple[State, Reason | None, int | None, int | None]:
         attempt, owner = self._attempt, self._attempt.owner
-        uuid = lease.slot.removeprefix(GPU_PREFIX) if lease.slot.startswith(GPU_PREFIX) else None
+        uuid = gpu_of(lease.slot)
         owner.gpu = (uuid,) if uuid else ()
         attempt.event("lease", **({"gpu": uuid} if uuid else {"slot": lease.slot}))
         environment = worker_environment(
