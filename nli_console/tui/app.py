@@ -1,7 +1,6 @@
 """The app: modes, the status line's readings, keys of everywhere, and leaving cleanly. It owns no run."""
 
 import asyncio
-import gc
 import sys
 import time
 from collections.abc import Sequence
@@ -31,7 +30,7 @@ from nli_console.tui.messages import (
     ScreenOpened,
 )
 from nli_console.tui.modes import MODES
-from nli_console.tui.opening import forget_stale_size, prepare_the_form
+from nli_console.tui.opening import Collector, forget_stale_size, prepare_the_form
 from nli_console.tui.output_filter import OutputFilter
 from nli_console.tui.screens.base import ConsoleScreen
 from nli_console.tui.sources import MachineReader, reader_of
@@ -84,7 +83,8 @@ class ConsoleApp(KeysInOrder):
         self.set_reactive(ConsoleApp.selected_run, select)
         for mode in MODES:
             self.add_mode(mode.name, mode.factory())
-        self._opened = self._reading = self._freezes = False
+        self._opened = self._reading = False
+        self._collector = Collector()
         self._start = "runs" if select else start
         self.signals: SignalExit | None = None
         look = settings.look
@@ -136,18 +136,11 @@ class ConsoleApp(KeysInOrder):
         for reader in self._readers:
             reader.start()
             reader.poke()
-        self._freezes = not gc.isenabled()
-        self._freeze()
-        gc.enable()
+        self._collector.begin()
         self.set_timer(_LATER, self._prepare)
         # Where Launch stands beside its checks, they say so already.
         if self.settings.notice and (self.current_mode != "launch" or self.screen.has_class("-narrow")):
             self.tell(self.settings.notice)
-
-    def _freeze(self) -> None:
-        """What was made until now stays: looking at it again and again would keep keys waiting."""
-        if self._freezes:
-            gc.freeze()
 
     def _prepare(self) -> None:
         """Import what the form needs, so that turning to it takes no longer than drawing it."""
@@ -175,7 +168,7 @@ class ConsoleApp(KeysInOrder):
     def on_runs_listed(self, message: RunsListed) -> None:
         before = {run.id: run.state.state for run in self.runs}
         if message.complete and not self.all_listed:
-            self._freeze()
+            self._collector.spare()
         self.all_listed, self.root_notes = message.complete, message.notes
         self.status = Status.of(
             self.status.machine, (run.state.state for run in message.runs), message.paused
