@@ -18,6 +18,7 @@ from nli_console.record.findings import (
 from nli_console.record.state import RunState, State
 from nli_console.record.store import Accuracy, RunSummary
 from nli_console.statistics import wilson
+from nli_console.text import clean_line
 from nli_console.tui.analysing import Answered
 
 HOSTILE = "[/red] 中文 \x1b[31m"
@@ -50,9 +51,9 @@ def comparison(count: int = 3) -> Comparison:
     runs = tuple(
         ComparedRun(
             id=run.id,
-            title=run.name,
+            title=clean_line(run.name),
             path=str(run.path),
-            name=run.name,
+            name=clean_line(run.name),
             state="finished" if place != 2 else "stopped",
             reason="" if place != 2 else "stopped by tester",
             notes=() if place != 2 else ("no predictions of validation_matched: they cannot be tested",),

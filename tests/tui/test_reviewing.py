@@ -202,7 +202,7 @@ async def test_marked_runs_are_compared_and_explained(loaded: Callable, tmp_path
     async with app.run_test(size=(120, 40)) as pilot:
         await until(pilot, lambda: isinstance(app.screen, RunsScreen) and app.screen.table.total == 2)
         await pilot.press("C")
-        await until(pilot, lambda: "mark 2 to 8 with space" in screen_text(app))
+        await until(pilot, lambda: any("mark 2 to 8" in said.message for said in app._notifications))
         await pilot.press("home", "space", "space", "C")
         await until(pilot, lambda: "by 48.3 points (95 %: " in screen_text(app))
         assert "p < 0.001, n = 60" in screen_text(app)
