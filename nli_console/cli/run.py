@@ -17,12 +17,14 @@ from nli_console.data.check import check
 from nli_console.errors import ConsoleError
 from nli_console.methods import presets, registry
 from nli_console.methods.base import Method, TrainingHyperparameters
+from nli_console.methods.defaults import default_method
 from nli_console.methods.evaluation import EVALUATE
 from nli_console.methods.fields import FieldDescription, describe, parse, require
 from nli_console.methods.presets import Preset
 from nli_console.record.compose import Draft, compose, members
 from nli_console.record.groups import Found, make_group
 from nli_console.record.layout import RunLayout
+from nli_console.record.orders import paused_by
 from nli_console.record.run_fields import BY_NAME, SCORING_FIELDS
 from nli_console.record.seeds import parse_seeds, repeated
 from nli_console.record.spec import RunSpec
@@ -177,6 +179,8 @@ def start_runs(specs: Sequence[RunSpec], context: Context) -> Found:
             last = submitted[-1].id
             note(f"{last} was submitted already{runs}; how it is: nli-console show {last}")
         raise
+    if by := paused_by(context.runs_dir):
+        note(f"{by} has paused the queue, so it waits; nli-console queue resume lets it go on")
     return Found(tuple(submitted), specs[0].group)
 
 
@@ -339,6 +343,6 @@ def with_default_method(argv: list[str], context: Context) -> list[str]:
     asks_help = argv[1:2] in (["--help"], ["-h"])
     if argv[:1] != ["run"] or asks_help or (argv[1:] and not argv[1].startswith("-")):
         return argv
-    method = context.settings.values.defaults.method
+    method = default_method(context.settings).name
     note(f"method {method}, by the settings")
     return ["run", method, *argv[1:]]

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from nli_console.errors import ConsoleError
+from nli_console.record.access import require_access
 from nli_console.record.evidence import Evidence, gather
 from nli_console.record.files import ensure_private_dir, write_json
 from nli_console.record.layout import RUN_ID, TRASH, RunLayout
@@ -26,8 +27,10 @@ def stop(layout: RunLayout, by: str, kill: bool = False) -> str:
     seconds and what came after the last checkpoint is lost. ``by`` says who asks, for the record.
 
     Raises:
-        ConsoleError: when the run has ended, nobody is there to obey, or the request cannot be written.
+        ConsoleError: when the run is somebody else's, has ended, nobody is there to obey, or the request
+            cannot be written.
     """
+    require_access(layout, "stopped")
     evidence, state = _look(layout)
     if state.state == State.ORPHANED:
         if not kill:
@@ -60,10 +63,11 @@ def resume(layout: RunLayout, survive: Survive = "auto") -> None:
     Waits up to 10 seconds for the processes of an attempt that has just ended.
 
     Raises:
-        ConsoleError: when the run is live, has finished, is a silent host's, is open to other users, or
-            cannot be started.
+        ConsoleError: when the run is live, has finished, is a silent host's or somebody else's, is open to
+            other users, or cannot be started.
     """
-    state = _settled(layout)
+    require_access(layout, "resumed")
+    evidence, state = _settled(layout)
     if state.state == State.FINISHED:
         raise ConsoleError(
             f"{layout.id}: has finished; `nli-console show {layout.id}` has the command that runs it again"
@@ -74,7 +78,7 @@ def resume(layout: RunLayout, survive: Survive = "auto") -> None:
             f"resume it when they have left, or end them with `nli-console stop --kill {layout.id}`"
         )
     if not state.resumable:
-        raise ConsoleError(_refusal(layout, state, "resumed"))
+        raise ConsoleError(_refusal(layout, evidence, state, "resumed"))
     _check_own(layout)
     reap(layout, end_waiting=True)
     launch(layout, survive)
@@ -84,11 +88,13 @@ def delete(layout: RunLayout) -> Path:
     """Move a run that is not live to the trash folder; return where it lies. :func:`restore` brings it back.
 
     Raises:
-        ConsoleError: when the run is live or unreachable, is already in the trash, or cannot be moved.
+        ConsoleError: when the run is somebody else's, is live or unreachable, is already in the trash, or
+            cannot be moved.
     """
-    _, state = _look(layout)
+    require_access(layout, "deleted")
+    evidence, state = _look(layout)
     if state.state.live and not state.resumable:
-        raise ConsoleError(_refusal(layout, state, "deleted"))
+        raise ConsoleError(_refusal(layout, evidence, state, "deleted"))
     trash = ensure_private_dir(layout.path.parent / TRASH)
     target = trash / layout.id
     _move(
@@ -147,16 +153,16 @@ def _look(layout: RunLayout) -> tuple[Evidence, RunState]:
     return evidence, derive(evidence)
 
 
-def _settled(layout: RunLayout) -> RunState:
+def _settled(layout: RunLayout) -> tuple[Evidence, RunState]:
     """The state, once those who are leaving have left: a supervisor that clears up after its attempt, or a
     worker that saves because its supervisor died.
     """
     deadline = time.monotonic() + _LEAVING
     while True:
-        _, state = _look(layout)
+        evidence, state = _look(layout)
         leaving = state.state in (State.STOPPED, State.FAILED) and not state.resumable
         if not (leaving or state.state == State.ORPHANED) or time.monotonic() > deadline:
-            return state
+            return evidence, state
         time.sleep(_LOOK_AGAIN)
 
 
@@ -183,10 +189,14 @@ def _request(layout: RunLayout, evidence: Evidence, by: str, kind: str) -> None:
         ) from error
 
 
-def _refusal(layout: RunLayout, state: RunState, verb: str) -> str:
+def _refusal(layout: RunLayout, evidence: Evidence, state: RunState, verb: str) -> str:
+    """One sentence: what keeps the run from it, and what to do."""
     if state.state == State.UNREACHABLE:
-        detail = state.reason.detail if state.reason else "its host is silent"
-        return f"{layout.id}: {detail}, so it cannot be {verb} from here; look on that host first"
+        host = evidence.host or "its host"
+        return (
+            f"{layout.id}: {host} has been silent; it may still be at work, so it cannot be {verb}; look on "
+            f"{host}, or ask with `nli-console stop {layout.id}` for when it answers"
+        )
     if state.state == State.ORPHANED:
         return (
             f"{layout.id}: processes of it are still alive; `nli-console stop --kill {layout.id}` ends them"
@@ -194,7 +204,12 @@ def _refusal(layout: RunLayout, state: RunState, verb: str) -> str:
     if state.state == State.UNREADABLE:
         detail = state.reason.detail if state.reason else "it cannot be read"
         return f"{layout.id}: {detail}, so it cannot be {verb}"
-    return f"{layout.id}: is {state.state}, so it cannot be {verb}; `nli-console stop {layout.id}` first"
+    if state.state == State.QUEUED and verb == "resumed":
+        return f"{layout.id}: waits in the queue already; `nli-console queue start {layout.id}` starts it now"
+    where = "" if evidence.own_host else f" on {evidence.host}"
+    return (
+        f"{layout.id}: is {state.state}{where}, so it cannot be {verb}; `nli-console stop {layout.id}` first"
+    )
 
 
 def _move(source: Path, target: Path, taken: str) -> None:

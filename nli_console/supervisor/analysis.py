@@ -81,6 +81,10 @@ class Analysis:
         """A comparison as ``markdown``, ``latex``, ``csv`` or ``json``; raises as :meth:`compare`."""
         return self.ask({"what": "export", "runs": _paths(runs), "format": format}, progress)
 
+    def report(self, runs: Sequence[RunLayout], progress: Progress | None = None) -> str:
+        """One run, or a comparison of up to 8, as an HTML document; raises as :meth:`compare`."""
+        return self.ask({"what": "report", "runs": _paths(runs)}, progress)
+
     def explain(
         self,
         run: RunLayout,

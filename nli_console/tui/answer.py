@@ -8,7 +8,9 @@ from nli_console.methods import registry
 from nli_console.methods.base import Hyperparameters
 from nli_console.methods.checks import Finding
 from nli_console.methods.estimate import MemoryEstimate
+from nli_console.methods.fields import FieldError, validate
 from nli_console.record.state import State
+from nli_console.record.summary import RunSummary
 from nli_console.tui.form import Form
 
 NoteKind = Literal["ok", "info", "busy", "warning", "error"]
@@ -39,6 +41,17 @@ class Question:
     evaluation_rows: int = 0
 
 
+def question_of(form: Form, ignored: frozenset[str]) -> Question:
+    """What a form says; beside a fraction or seeds that cannot be read, model and data alone."""
+    hyperparameters, _ = validate(form.current.Hyperparameters, form.hyperparameters())
+    try:
+        fraction, seed, scored = form.run_value("fraction"), form.run_value("seeds")[0], form.scored()
+    except FieldError:
+        fraction, seed, scored, hyperparameters = 1.0, 1, ((), 0), None
+    model, data = form.text("model").strip(), form.text("data").strip()
+    return Question(form.method, model, data, fraction, hyperparameters, seed, ignored, *scored)
+
+
 @dataclass(frozen=True)
 class Answer:
     """What is known about ``question``; ``None`` is unknown, ``counting`` means parameters follow.
@@ -67,6 +80,12 @@ class Answer:
         return self.question is not None and self.question.hyperparameters is not None and not wrong
 
     @property
+    def names_a_model(self) -> bool:
+        """Whether the model asked about is there, or can be downloaded."""
+        wrong = any(note.kind == "error" and note.field == "model" for note in self.notes)
+        return self.question is not None and self.question.model != "" and not wrong
+
+    @property
     def trains(self) -> bool:
         """Whether what is asked about trains anything."""
         return self.question is None or registry.get(self.question.method).trains
@@ -84,12 +103,12 @@ class Answer:
 _FIGURES = ("trainable", "total", "train_rows", "scored_rows", "steps", "memory", "seconds")
 
 
-def own_notes(form: Form, answer: Answer, states: Iterable[State], slots: int) -> list[Note]:
+def own_notes(form: Form, answer: Answer, runs: Iterable[RunSummary], slots: int, paused: bool) -> list[Note]:
     """What the form tells beside the notes of ``answer``; nothing of a start that will be refused."""
     notes = form_notes(form)
     if any(note.kind == "error" for note in (*notes, *answer.notes)):
         return notes
-    return [*notes, queue_note(states, slots)]
+    return [*notes, queue_note((run.state.state for run in runs), slots, paused)]
 
 
 def form_notes(form: Form) -> list[Note]:
@@ -107,8 +126,10 @@ def form_notes(form: Form) -> list[Note]:
     return notes
 
 
-def queue_note(states: Iterable[State], slots: int) -> Note:
+def queue_note(states: Iterable[State], slots: int, paused: bool = False) -> Note:
     """When the run would start, by the states of the others; ``slots`` runs may use the CPU at once."""
+    if paused:
+        return Note("info", "Waits until the queue goes on: it is paused (p in Runs)")
     states = list(states)
     queued = states.count(State.QUEUED)
     working = sum(state in (State.STARTING, State.RUNNING, State.STALLED, State.STOPPING) for state in states)

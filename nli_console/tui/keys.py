@@ -71,7 +71,7 @@ GROUPS: dict[str, Group] = {
                 "slash",
                 "filter",
                 "filter",
-                "show only runs that hold these words; !word leaves out",
+                "show only runs that fit: words, method:lora, accuracy>0.85, started:7d, -state:failed",
                 shown=True,
             ),
             Key("x", "stop", "stop", "stop the run after a checkpoint; asked once more, kill it", shown=True),
@@ -94,6 +94,7 @@ GROUPS: dict[str, Group] = {
             Key(
                 "E", "explain", "errors", "look at the run's errors; of two marked runs, where they disagree"
             ),
+            Key("R", "report", "report", "write the run, or those that are marked, to one HTML file"),
             Key("d,delete", "delete", "delete", "move the run to the trash", shown=True),
             Key("u", "undo", "undelete", "bring back what was deleted last"),
             Key(
@@ -114,6 +115,9 @@ GROUPS: dict[str, Group] = {
                 shown=True,
             ),
             Key("S", "reverse", "reverse", "turn the order round"),
+            Key(
+                "f3", "columns", "columns", "choose the columns, their order and what the rows are sorted by"
+            ),
             Key("o", "fold", "open group", "open or close the selected group of runs"),
             Key(
                 "right,left",
@@ -123,10 +127,24 @@ GROUPS: dict[str, Group] = {
                 bound=False,
             ),
             Key("space", "mark", "mark", "mark the run; stop, resume and delete act on all that are marked"),
+            Key("g", "start_now", "start now", "start a waiting run past the queue, even beside what runs"),
+            Key("f", "queue('first')", "first", "put the waiting run first in the queue"),
+            Key("K,shift+up", "queue('up')", "forward", "let the waiting run pass the one before it"),
+            Key("J,shift+down", "queue('down')", "backward", "let the one behind the waiting run pass it"),
+            Key("h", "hold", "hold", "keep the waiting run from starting, or let it wait its turn again"),
+            Key("p", "pause", "pause queue", "let nothing new start, or let the queue go on"),
             Key("w", "wide_table", "wide table", "hide or show the live view, for more columns"),
             Key("n", "label('name')", "rename", "give the run another name"),
             Key("e", "label('notes')", "notes", "write something down about the run"),
             Key("t", "label('tags')", "tags", "set the run's tags"),
+            Key(
+                "asterisk",
+                "pin",
+                "pin",
+                "keep the run on top of the history and out of clean, or no longer",
+            ),
+            Key("a", "other_seed", "another seed", "run it again with the next seed that was not used"),
+            Key("f6", "clean", "clean up", "see what could be dropped, and how much that frees"),
             Key(
                 "y", "copy_command", "copy command", "send the equivalent command to the terminal's clipboard"
             ),
@@ -247,6 +265,7 @@ _NAMES = {
     "plus": "+",
     "minus": "-",
     "comma": ",",
+    "asterisk": "*",
     "full_stop": ".",
     "left_square_bracket": "[",
     "right_square_bracket": "]",

@@ -53,10 +53,15 @@ class RunsDue(Message):
 
 @dataclass
 class RunsListed(Message):
-    """The run folders were read: ``runs`` are the store's summaries, ``complete`` whether they are all."""
+    """The run folders were read: ``runs`` are the store's summaries, ``complete`` whether they are all.
+
+    ``notes`` say which folders cannot be read, a sentence each; ``paused`` that the queue of one's own is.
+    """
 
     runs: tuple["RunSummary", ...]
     complete: bool = True
+    notes: tuple[str, ...] = ()
+    paused: bool = False
 
     def can_replace(self, message: Message) -> bool:
         return isinstance(message, RunsListed)

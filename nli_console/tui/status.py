@@ -30,18 +30,20 @@ class Status:
     machine: Machine = Machine()
     running: int = 0
     queued: int = 0
+    paused: bool = False
 
     @classmethod
-    def of(cls, machine: Machine, states: Iterable[State]) -> "Status":
+    def of(cls, machine: Machine, states: Iterable[State], paused: bool = False) -> "Status":
         states = list(states)
         queued = states.count(State.QUEUED)
-        return cls(machine, sum(state.live for state in states) - queued, queued)
+        return cls(machine, sum(state.live for state in states) - queued, queued, paused)
 
     def forms(self) -> list[list[Content]]:
         """Ways to say it, longest first; the last one has the counts alone."""
         counts = Content.assemble(
             (f"{self.running} running", "bold $state-running" if self.running else "$muted"),
             (f" {self.queued} queued", "$state-queued") if self.queued else "",
+            (", queue paused", "bold $warning") if self.paused else "",
         )
         gpus = list(self.machine.gpus or ())
         if gpus:

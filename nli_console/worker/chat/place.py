@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from nli_console.record.processes import own_identity
-from nli_console.supervisor.devices import GPU_PREFIX, obstacle, wanted_slots
-from nli_console.supervisor.lease import POLL, Holder, Lease, Slots, Waiter
+from nli_console.supervisor.devices import Lookout, gpu_of
+from nli_console.supervisor.lease import CHAT, POLL, Holder, Lease, Slots, Waiter
 from nli_console.supervisor.telemetry.monitor import GpuMonitor
+from nli_console.supervisor.turn import Turn
 from nli_console.worker.chat.channel import Tell
 from nli_console.worker.stop import StopFlag
 
-HOLDER = "chat"
+HOLDER = CHAT
 """What those who wait for the slot are told of who has it."""
 _FIRST_READING = 2.0
 _LOOK = 0.1
@@ -37,8 +38,7 @@ class Place:
     @property
     def gpu(self) -> str | None:
         """The UUID of the GPU; ``None`` for the CPU."""
-        slot = self.lease.slot
-        return slot.removeprefix(GPU_PREFIX) if slot.startswith(GPU_PREFIX) else None
+        return gpu_of(self.lease.slot)
 
 
 def take_place(request: Wanting, tell: Tell, flag: StopFlag, holder: str = HOLDER) -> Place:
@@ -51,23 +51,21 @@ def take_place(request: Wanting, tell: Tell, flag: StopFlag, holder: str = HOLDE
         ConsoleError: the folder of slots cannot be used.
     """
     slots, monitor = Slots(), GpuMonitor(1.0)
-    told: dict[str, str] | None = None
+    lookout = Lookout(
+        os.environ,
+        slots.held,
+        cpu_slots=request.cpu_slots,
+        wait_for_foreign=request.wait_for_foreign,
+    )
+    told: tuple[str, str] | None = None
     try:
         with Waiter(slots, Holder(holder, "", own_identity()), time.time()) as waiter:
+            turn = Turn(waiter, lookout)
             monitor.first(_FIRST_READING)
-            while True:
-                wanted = wanted_slots(
-                    os.environ,
-                    monitor.latest(),
-                    cpu_slots=request.cpu_slots,
-                    wait_for_foreign=request.wait_for_foreign,
-                )
-                lease = waiter.take(wanted.slots)
-                if lease is not None:
-                    break
-                waiting = obstacle(wanted, slots.holder)
+            while (lease := turn.look(monitor.latest())) is None:
+                waiting = turn.waiting["for"], turn.waiting.get("holder", "")
                 if waiting != told:
-                    tell("waiting", what=waiting["for"], holder=waiting.get("holder", ""))
+                    tell("waiting", what=waiting[0], holder=waiting[1])
                     told = waiting
                 _rest(flag)
     finally:
