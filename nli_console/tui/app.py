@@ -33,7 +33,7 @@ from nli_console.tui.messages import (
 from nli_console.tui.modes import MODES
 from nli_console.tui.output_filter import OutputFilter
 from nli_console.tui.screens.base import ConsoleScreen
-from nli_console.tui.sources import MachineReader, RunsReader
+from nli_console.tui.sources import MachineReader, reader_of
 from nli_console.tui.status import Status
 from nli_console.tui.style_memory import StyleMemory
 from nli_console.tui.symbols import Symbols, symbols
@@ -52,8 +52,8 @@ _LATER = 0.5
 class ConsoleApp(KeysInOrder):
     """The console. Screens read ``settings`` and ``symbols``, and watch ``status`` and ``runs``.
 
-    ``all_listed`` says that ``runs`` are all there are. ``selected_run`` is the run that Runs shows as
-    selected: whoever sets it (a launch, a command-line argument) is obeyed as soon as the run is listed.
+    ``all_listed`` says that ``runs`` are all there are, ``root_notes`` which folders cannot be read.
+    ``selected_run`` is what Runs is to select: whoever sets it is obeyed as soon as the run is listed.
     ``start`` is the mode to open in; ``None`` is Runs where there are any, else Launch.
     """
 
@@ -64,6 +64,7 @@ class ConsoleApp(KeysInOrder):
     status: reactive[Status] = reactive(Status(), repaint=False)
     runs: reactive[tuple[RunSummary, ...]] = reactive((), repaint=False, always_update=True)
     all_listed: reactive[bool] = reactive(False, repaint=False)
+    root_notes: reactive[tuple[str, ...]] = reactive((), repaint=False)
     selected_run: reactive[str | None] = reactive(None, repaint=False)
 
     def __init__(
@@ -87,7 +88,7 @@ class ConsoleApp(KeysInOrder):
         self.signals: SignalExit | None = None
         look = settings.look
         self._machine = MachineReader(look.interval, settings.runs_dir)
-        self._history = RunsReader(settings.runs_dir, settings.cache_dir)
+        self._history = reader_of(settings.roots, settings.cache_dir)
         self._readers = (
             background.Poller(self._machine.read, self, look.interval, title="readings"),
             background.Poller(self._history.read, self, look.refresh, title="runs"),
@@ -168,14 +169,15 @@ class ConsoleApp(KeysInOrder):
 
     def on_runs_listed(self, message: RunsListed) -> None:
         before = {run.id: run.state.state for run in self.runs}
-        self.all_listed = message.complete
-        states = (run.state.state for run in message.runs)
-        self.status = Status.of(self.status.machine, states, message.paused)
+        self.all_listed, self.root_notes = message.complete, message.notes
+        self.status = Status.of(
+            self.status.machine, (run.state.state for run in message.runs), message.paused
+        )
         self.runs = message.runs
         if not message.complete and self._reading:
             self._readers[1].poke()
         for run in message.runs:
-            if not run.state.state.live and run.id in before and before[run.id].live:
+            if not (run.state.state.live or run.read_only) and run.id in before and before[run.id].live:
                 self._tell_end(run)
 
     def _tell_end(self, run: RunSummary) -> None:

@@ -18,7 +18,7 @@ from nli_console.methods.presets import Preset
 from nli_console.record.groups import base_name
 from nli_console.record.run_fields import RUN_FIELDS, fields_of
 from nli_console.record.spec import RunSpec
-from nli_console.settings import Settings
+from nli_console.settings import Settings, user_folder
 
 _RUN_NAMES = tuple(field.name for field in RUN_FIELDS)
 _PRESET_NAMES = ("model", "data", "fraction")
@@ -243,8 +243,8 @@ class Form:
             return (), 0
         return self.run_value("evaluate_on"), self.run_value("evaluation_rows")
 
-    def clone(self, spec: RunSpec) -> None:
-        """Fill the form with what a run was asked to be.
+    def clone(self, spec: RunSpec) -> str:
+        """Fill the form with what a run was asked to be, and say against what its differences are marked.
 
         Raises:
             ConsoleError: its method does not exist here.
@@ -257,7 +257,7 @@ class Form:
         # Before any edit: a preset may bring another model and data, against which edits are measured.
         if spec.preset is not None:
             with suppress(ConsoleError):
-                self._chosen[self.method] = presets.load(spec.preset, spec.method)
+                self._chosen[self.method] = presets.load(spec.preset, spec.method, user_folder())
         values = {
             "model": spec.model_name,
             "data": spec.data.name,
@@ -277,6 +277,11 @@ class Form:
         for name, value in spec.hyperparameters.items():
             if name in fields:
                 self.edit(name, fields[name].format(value))
+        missing = "" if spec.preset in (None, self.preset.name) else f"; its preset {spec.preset} is not here"
+        count = len(self.changes())
+        fields_differ = "nothing differs" if not count else "1 field differs" if count == 1 else \
+            f"{count} fields differ"  # fmt: skip
+        return f"Cloned {spec.name}: {fields_differ} from {self.preset.name}{missing}."
 
     def _edits_of(self, name: str) -> dict[str, str]:
         return self._run_edits if name in _RUN_NAMES else self._edits[self.method]

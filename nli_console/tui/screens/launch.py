@@ -387,7 +387,7 @@ class LaunchScreen(ConsoleScreen):
     def clone(self, spec: RunSpec) -> None:
         """Fill the form with what a run was asked to be."""
         try:
-            self.form.clone(spec)
+            self.shell.tell(self.form.clone(spec))
         except ConsoleError as error:
             self.shell.tell(str(error), severity="error")
             return
