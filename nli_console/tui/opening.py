@@ -1,30 +1,33 @@
-"""What happens around the opening of the console: before its first frame, and behind it."""
+"""From the history to the screens that compare and explain runs."""
 
-import os
-import sys
-from contextlib import suppress
-from importlib import import_module
-from typing import TYPE_CHECKING
-
-from nli_console.tui.messages import Failure
-from nli_console.tui.modes import MODES
-
-if TYPE_CHECKING:
-    from nli_console.settings import LoadedSettings
+from nli_console.record.findings import FEWEST, MOST
+from nli_console.tui.screens.base import ConsoleScreen
+from nli_console.tui.widgets.run_table import RunTable
 
 
-def prepare_the_form(settings: "LoadedSettings") -> Failure | None:
-    """Import what the form needs, and say what is wrong with the method that it is to begin with."""
-    import_module(MODES[0].module)
-    from nli_console.methods.defaults import default_problem
+class Reviewable(ConsoleScreen):
+    """A screen with a table of runs, of which the marked or selected ones can be looked at more closely."""
 
-    problem = default_problem(settings)
-    return None if problem is None else Failure("settings", problem)
+    def action_compare(self) -> None:
+        """Open Compare on the marked runs, or say how many it takes."""
+        from nli_console.tui.screens.compare import CompareScreen
 
+        runs = self.query_one(RunTable).targets
+        if FEWEST <= len(runs) <= MOST:
+            self.app.push_screen(CompareScreen(runs))
+            return
+        marked = "1 run is" if len(runs) == 1 else f"{len(runs)} runs are"
+        self.shell.tell(
+            f"{marked} marked or selected; mark {FEWEST} to {MOST} with space to compare them.",
+            severity="warning",
+        )
 
-def forget_stale_size() -> None:
-    """Textual believes an exported COLUMNS and LINES before the terminal, and then no resize reaches it."""
-    with suppress(OSError, ValueError):
-        if all(os.get_terminal_size(sys.stdout.fileno())):
-            for name in ("COLUMNS", "LINES"):
-                os.environ.pop(name, None)
+    def action_explain(self) -> None:
+        """Open the errors of the selected run, or where the two that are marked disagree."""
+        from nli_console.tui.screens.explain import ExplainScreen
+
+        table = self.query_one(RunTable)
+        if len(table.marked) == FEWEST:
+            self.app.push_screen(ExplainScreen(*table.targets))
+        elif table.selected is not None:
+            self.app.push_screen(ExplainScreen(table.selected))
