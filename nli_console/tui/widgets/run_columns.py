@@ -69,6 +69,12 @@ def _place(row: Row) -> str:
     return "" if waiting is None or waiting.place is None else f" {waiting.place}"
 
 
+def _state_order(row: Row) -> tuple[str, int]:
+    """By word, and those that are queued by their place; who waits for nobody's slot stands last."""
+    waiting = None if isinstance(row, Group) else row.waiting
+    return state_of(row).value, _LAST if waiting is None or waiting.place is None else waiting.place
+
+
 def name_span(row: Row, symbols: Symbols, *, opened: bool, group: Group | None) -> Span:
     """The name of a row: of a group with its size and a fold sign, of a run as a part of ``group`` above."""
     if isinstance(row, Group):
@@ -82,6 +88,7 @@ def name_span(row: Row, symbols: Symbols, *, opened: bool, group: Group | None) 
     return f"{symbols.branch} {f'seed {row.seed}' if same else row.name}", "bright"
 
 
+_LAST = 1_000_000
 _ACCURACY = 13
 """Cells of an accuracy with its ±; one with both ends of its interval is rounded to fit."""
 
@@ -165,7 +172,7 @@ def _of(attribute: str, form: Callable[[Any], str] = str) -> dict[str, Any]:
 
 
 COLUMNS: tuple[RunColumn, ...] = (
-    RunColumn("state", "state", 13, 0, _state, lambda row: state_of(row).value, descending=False),
+    RunColumn("state", "state", 13, 0, _state, _state_order, descending=False),
     RunColumn("name", "name", 14, 0, lambda row, _: (row.name, "bright"), lambda row: row.name.casefold(),
               grow=26, descending=False),
     RunColumn("method", "method", 14, 4, **_of("method_title"), descending=False),
