@@ -102,10 +102,8 @@ def main() -> int:
     if options.json:
         print(json.dumps(figures))
         return 0
-    print(
-        f"{options.runs} runs of {options.records:,} records, "
-        f"{len(found.paired)} paired tests of {ROWS:,} rows"
-    )
+    tests = f"{len(found.paired)} paired tests of {ROWS:,} rows"
+    print(f"{options.runs} runs of {options.records:,} records, {tests}")
     print(f"  compared                                {figures['seconds']:6.2f} s (budget 2 s)")
     print(f"  with the start of the process           {figures['seconds_with_start']:6.2f} s")
     ratio = figures["seconds_of_every_record_of_one_run"] * options.runs / figures["seconds"]

@@ -66,6 +66,12 @@ class Server:
         write = FORMATS[request["format"]]
         self.answer("text", value=write(compare(_layouts(request), self.progress)))
 
+    def report(self, request: dict[str, Any]) -> None:
+        """Request: ``runs``. Answer: ``text``, an HTML document."""
+        from nli_console.analysis.report.document import report
+
+        self.answer("text", value=report(_layouts(request), self.progress))
+
     def explain(self, request: dict[str, Any]) -> None:
         """Request: ``runs``, one or the one and the other, and ``query``. Answer: ``explanation``."""
         from nli_console.analysis.explain import Explainer
@@ -80,6 +86,7 @@ class Server:
 HANDLERS: dict[str, Callable[[Server, dict[str, Any]], None]] = {
     "compare": Server.compare,
     "export": Server.export,
+    "report": Server.report,
     "explain": Server.explain,
 }
 """What a request may ask for."""

@@ -65,13 +65,22 @@ def export(
     if output is None:
         say(text.removesuffix("\n"))
         return
+    write_output(output, text)
+    note(f"written: {clean_line(output)}")
+
+
+def write_output(output: Path, text: str) -> None:
+    """Write what was asked for, whole or not at all.
+
+    Raises:
+        ConsoleError: it cannot be written.
+    """
     try:
         temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(output)
     except OSError as error:
         raise ConsoleError(f"--output {clean_line(output)}: cannot be written: {error.strerror}") from None
-    note(f"written: {clean_line(output)}")
 
 
 def comparison_text(found: Comparison) -> str:

@@ -41,7 +41,7 @@ def follow(
                     screen.update(pace.progress(event))
                 case _:
                     last = event
-    screen.close()
+    screen.clear()
     return last
 
 

@@ -101,12 +101,6 @@ class Screen:
             self._write("\r" + " " * (cell_len(self._shown) + 2) + "\r")
             self._shown = ""
 
-    def close(self) -> None:
-        """Take the line away that is rewritten, so that what comes next begins a line of its own."""
-        if self._live and self._shown:
-            self._write("\r" + " " * cell_len(self._shown) + "\r")
-            self._shown = ""
-
     def _rewrite(self, line: str) -> None:
         room = max(shutil.get_terminal_size().columns - 1, 10)
         text = line if cell_len(line) <= room else set_cell_size(line, room - 1) + "…"

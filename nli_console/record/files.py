@@ -180,6 +180,15 @@ def dumps(obj: Mapping[str, Any], *, indent: int | None = None) -> bytes:
     return text.encode("utf-8", "replace")
 
 
+def sync_file(path: Path) -> None:
+    """Flush what a file holds to the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def sync_folder(folder: Path) -> None:
     """Flush the names of a folder to the disk."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -22,6 +22,8 @@ PROMPT = "prompt.json"
 """In a run's folder and beside its product."""
 ENVIRONMENT_TAG = "NLI_CONSOLE_RUN"
 """Environment variable that every process of a run carries: ``<run folder>`` (absolute, resolved)."""
+TAG_ROOM = 4096
+"""Bytes that a process which waits for its run leaves for the tag's value."""
 
 
 class _Folder:

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from nli_console.errors import ConsoleError
+from nli_console.record.access import require_access
 from nli_console.record.evidence import Evidence, gather
 from nli_console.record.files import ensure_private_dir, write_json
 from nli_console.record.layout import RUN_ID, TRASH, RunLayout
@@ -26,8 +27,10 @@ def stop(layout: RunLayout, by: str, kill: bool = False) -> str:
     seconds and what came after the last checkpoint is lost. ``by`` says who asks, for the record.
 
     Raises:
-        ConsoleError: when the run has ended, nobody is there to obey, or the request cannot be written.
+        ConsoleError: when the run is somebody else's, has ended, nobody is there to obey, or the request
+            cannot be written.
     """
+    require_access(layout, "stopped")
     evidence, state = _look(layout)
     if state.state == State.ORPHANED:
         if not kill:
@@ -60,9 +63,10 @@ def resume(layout: RunLayout, survive: Survive = "auto") -> None:
     Waits up to 10 seconds for the processes of an attempt that has just ended.
 
     Raises:
-        ConsoleError: when the run is live, has finished, is a silent host's, is open to other users, or
-            cannot be started.
+        ConsoleError: when the run is live, has finished, is a silent host's or somebody else's, is open to
+            other users, or cannot be started.
     """
+    require_access(layout, "resumed")
     evidence, state = _settled(layout)
     if state.state == State.FINISHED:
         raise ConsoleError(
@@ -84,8 +88,10 @@ def delete(layout: RunLayout) -> Path:
     """Move a run that is not live to the trash folder; return where it lies. :func:`restore` brings it back.
 
     Raises:
-        ConsoleError: when the run is live or unreachable, is already in the trash, or cannot be moved.
+        ConsoleError: when the run is somebody else's, is live or unreachable, is already in the trash, or
+            cannot be moved.
     """
+    require_access(layout, "deleted")
     evidence, state = _look(layout)
     if state.state.live and not state.resumable:
         raise ConsoleError(_refusal(layout, evidence, state, "deleted"))

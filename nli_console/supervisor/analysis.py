@@ -58,6 +58,11 @@ class Analysis:
                 except BrokenPipeError:
                     continue
 
+    @property
+    def alive(self) -> bool:
+        """Whether it can be asked."""
+        return self._process.poll() is None
+
     def close(self) -> None:
         """End the process; nobody waits."""
         self._closed = True
@@ -75,6 +80,10 @@ class Analysis:
     def export(self, runs: Sequence[RunLayout], format: str, progress: Progress | None = None) -> str:
         """A comparison as ``markdown``, ``latex``, ``csv`` or ``json``; raises as :meth:`compare`."""
         return self.ask({"what": "export", "runs": _paths(runs), "format": format}, progress)
+
+    def report(self, runs: Sequence[RunLayout], progress: Progress | None = None) -> str:
+        """One run, or a comparison of up to 8, as an HTML document; raises as :meth:`compare`."""
+        return self.ask({"what": "report", "runs": _paths(runs)}, progress)
 
     def explain(
         self,

@@ -20,7 +20,7 @@ from nli_console.record.files import read_json_or_none
 from nli_console.record.glance import glance
 from nli_console.record.layout import RunLayout
 from nli_console.record.orders import read_orders
-from nli_console.record.processes import own_identity
+from nli_console.record.processes import ProcessIdentity, own_identity
 from nli_console.record.state import Reason, State
 from nli_console.supervisor.aftermath import is_full, log_tail, oom_kills, run_on_finish
 from nli_console.supervisor.attempt import Attempt
@@ -38,6 +38,7 @@ from nli_console.supervisor.worker_process import become_subreaper, spawn, worke
 from nli_console.text import clean, format_duration
 
 if TYPE_CHECKING:
+    from nli_console.supervisor.standby import WarmWorker
     from nli_console.supervisor.telemetry.host import HostSampler
 
 HEARTBEAT = 5.0
@@ -48,8 +49,16 @@ NEAR, FAR_RESTS = 10, 6
 _STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-def main(run_dir: str | Path, number: int | None = None, *, graces: Graces | None = None) -> int:
+def main(
+    run_dir: str | Path,
+    number: int | None = None,
+    *,
+    graces: Graces | None = None,
+    warm: "WarmWorker | None" = None,
+) -> int:
     """Run the next attempt (or exactly attempt ``number``) of the run in ``run_dir``; return the exit code.
+
+    ``warm`` is a worker that waits for a run; one that does not fit this run is not used.
 
     Exit codes: 0 finished, 1 failed, 3 stopped, 4 lost (a reaper was first), 73 somebody else runs it.
 
@@ -70,7 +79,7 @@ def main(run_dir: str | Path, number: int | None = None, *, graces: Graces | Non
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {*stopping, signal.SIGCHLD})
     try:
         attempt = Attempt.claim(layout, number)
-        return _Supervisor(layout, job, attempt, slots, graces or Graces(), stopping).run()
+        return _Supervisor(layout, job, attempt, slots, graces or Graces(), stopping, warm).run()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
@@ -86,6 +95,7 @@ class _Supervisor:
         slots: Slots,
         graces: Graces,
         stopping: set[signal.Signals],
+        warm: "WarmWorker | None" = None,
     ) -> None:
         self._layout = layout
         self._job = job
@@ -93,6 +103,7 @@ class _Supervisor:
         self._slots = slots
         self._ladder = Ladder(graces)
         self._stopping = stopping
+        self._warm = warm
         self._monitor = GpuMonitor(min(QUEUE_READINGS, job.telemetry_interval))
         self._lease: Lease | None = None
         self._beaten = time.monotonic()
@@ -138,6 +149,10 @@ class _Supervisor:
                 lease = turn.look(self._monitor.latest())
                 if lease is not None:
                     return lease
+                if self._warm is not None:
+                    # Nobody knows how long this takes: its memory is given back.
+                    self._warm.drop()
+                    self._warm = None
                 if turn.waiting != told:
                     self._attempt.event("waiting", **turn.waiting)
                     told = turn.waiting
@@ -160,7 +175,7 @@ class _Supervisor:
         become_subreaper()
         oom_before = oom_kills()
         try:
-            owner.worker = spawn(argv, environment, self._layout.path, attempt.layout.console_log)
+            owner.worker = self._start_worker(argv, environment)
         except OSError as error:
             return State.FAILED, Reason("exception", f"the worker could not be started: {error}"), None, None
         owner.queued = False
@@ -183,6 +198,14 @@ class _Supervisor:
             disk_full=is_full(self._layout.path),
         )
         return *decide(ending), code, by_signal
+
+    def _start_worker(self, argv: list[str], environment: dict[str, str]) -> ProcessIdentity:
+        place, log = self._layout.path, self._attempt.layout.console_log
+        if self._warm is not None:
+            taken = self._warm.hand_over(environment, place, self._attempt.owner.attempt, log)
+            if taken is not None:
+                return taken
+        return spawn(argv, environment, place, log)
 
     def _watch(self) -> int:
         """Until the worker ends: signals, requests, the time limit, telemetry. Returns its wait status."""
@@ -301,13 +324,14 @@ def _rose(before: int | None, after: int | None) -> bool | None:
     return None if before is None or after is None else after > before
 
 
-def _run_as_program(arguments: list[str]) -> int:
+def run_as_program(arguments: list[str], warm: "WarmWorker | None" = None) -> int:
+    """``RUN_DIR [ATTEMPT]``; what cannot be done is said on stderr."""
     try:
-        return main(arguments[0], int(arguments[1]) if len(arguments) > 1 else None)
+        return main(arguments[0], int(arguments[1]) if len(arguments) > 1 else None, warm=warm)
     except ConsoleError as error:
         print(f"nli-console: {clean(error)}", file=sys.stderr, flush=True)
         return error.exit_code
 
 
 if __name__ == "__main__":
-    sys.exit(_run_as_program(sys.argv[1:]))
+    sys.exit(run_as_program(sys.argv[1:]))

@@ -2,13 +2,9 @@
 
 import asyncio
 import gc
-import os
-import sys
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
-from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import BindingType
@@ -34,9 +30,10 @@ from nli_console.tui.messages import (
     ScreenOpened,
 )
 from nli_console.tui.modes import MODES
+from nli_console.tui.opening import forget_stale_size, prepare_the_form
 from nli_console.tui.output_filter import OutputFilter
-from nli_console.tui.screens.base import ConsoleModal, ConsoleScreen
-from nli_console.tui.sources import MachineReader, RunsReader
+from nli_console.tui.screens.base import ConsoleScreen
+from nli_console.tui.sources import MachineReader, reader_of
 from nli_console.tui.status import Status
 from nli_console.tui.style_memory import StyleMemory
 from nli_console.tui.symbols import Symbols, symbols
@@ -55,8 +52,8 @@ _LATER = 0.5
 class ConsoleApp(KeysInOrder):
     """The console. Screens read ``settings`` and ``symbols``, and watch ``status`` and ``runs``.
 
-    ``all_listed`` says that ``runs`` are all there are. ``selected_run`` is the run that Runs shows as
-    selected: whoever sets it (a launch, a command-line argument) is obeyed as soon as the run is listed.
+    ``all_listed`` says that ``runs`` are all there are, ``root_notes`` which folders cannot be read.
+    ``selected_run`` is what Runs is to select: whoever sets it is obeyed as soon as the run is listed.
     ``start`` is the mode to open in; ``None`` is Runs where there are any, else Launch.
     """
 
@@ -67,6 +64,7 @@ class ConsoleApp(KeysInOrder):
     status: reactive[Status] = reactive(Status(), repaint=False)
     runs: reactive[tuple[RunSummary, ...]] = reactive((), repaint=False, always_update=True)
     all_listed: reactive[bool] = reactive(False, repaint=False)
+    root_notes: reactive[tuple[str, ...]] = reactive((), repaint=False)
     selected_run: reactive[str | None] = reactive(None, repaint=False)
 
     def __init__(
@@ -90,7 +88,7 @@ class ConsoleApp(KeysInOrder):
         self.signals: SignalExit | None = None
         look = settings.look
         self._machine = MachineReader(look.interval, settings.runs_dir)
-        self._history = RunsReader(settings.runs_dir, settings.cache_dir)
+        self._history = reader_of(settings.roots, settings.cache_dir)
         self._readers = (
             background.Poller(self._machine.read, self, look.interval, title="readings"),
             background.Poller(self._history.read, self, look.refresh, title="runs"),
@@ -148,7 +146,7 @@ class ConsoleApp(KeysInOrder):
 
     def _prepare(self) -> None:
         """Import what the form needs, so that turning to it takes no longer than drawing it."""
-        background.run(lambda: import_module(MODES[0].module) and None, self, title="form")
+        background.run(lambda: prepare_the_form(self.settings), self, title="form")
 
     def on_unmount(self) -> None:
         for reader in self._readers:
@@ -171,14 +169,15 @@ class ConsoleApp(KeysInOrder):
 
     def on_runs_listed(self, message: RunsListed) -> None:
         before = {run.id: run.state.state for run in self.runs}
-        self.all_listed = message.complete
-        states = (run.state.state for run in message.runs)
-        self.status = Status.of(self.status.machine, states, message.paused)
+        self.all_listed, self.root_notes = message.complete, message.notes
+        self.status = Status.of(
+            self.status.machine, (run.state.state for run in message.runs), message.paused
+        )
         self.runs = message.runs
         if not message.complete and self._reading:
             self._readers[1].poke()
         for run in message.runs:
-            if not run.state.state.live and run.id in before and before[run.id].live:
+            if not (run.state.state.live or run.read_only) and run.id in before and before[run.id].live:
                 self._tell_end(run)
 
     def _tell_end(self, run: RunSummary) -> None:
@@ -215,7 +214,8 @@ class ConsoleApp(KeysInOrder):
     # Keys
 
     def action_mode(self, name: str) -> None:
-        if not isinstance(self.screen, ConsoleModal) and any(mode.name == name for mode in MODES):
+        if isinstance(self.screen, ConsoleScreen) and any(mode.name == name for mode in MODES):
+            self.screen.leave()
             self.switch_mode(name)
 
     def action_peel(self) -> None:
@@ -269,14 +269,6 @@ class ConsoleApp(KeysInOrder):
 _APP_ACTIONS = {key.action for key in GROUPS["everywhere"].keys}
 
 
-def _forget_stale_size() -> None:
-    """Textual believes an exported COLUMNS and LINES before the terminal, and then no resize reaches it."""
-    with suppress(OSError, ValueError):
-        if all(os.get_terminal_size(sys.stdout.fileno())):
-            for name in ("COLUMNS", "LINES"):
-                os.environ.pop(name, None)
-
-
 def run_console(settings: "LoadedSettings", *, select: str | None = None) -> int:
     """Open the console and return its exit code; ``select`` is the id of a run to open in Runs.
 
@@ -284,7 +276,7 @@ def run_console(settings: "LoadedSettings", *, select: str | None = None) -> int
         Exception: the interface broke; the terminal is given back before, and no run is touched.
     """
     read_alt_digits()
-    _forget_stale_size()
+    forget_stale_size()
     app = ConsoleApp(settings, select=select, start=None)
     app.run()
     if app.signals is not None:

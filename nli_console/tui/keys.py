@@ -5,41 +5,11 @@ A screen takes its bindings with ``BINDINGS = bindings("launch")`` and names its
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from textual.binding import Binding, BindingType
 
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """One action: keys (Textual names, comma separated), a word for the key bar, a sentence for the help."""
-
-    keys: str
-    action: str
-    label: str
-    help: str
-    shown: bool = False
-    """Whether the key bar has it; help and palette always do."""
-    priority: bool = False
-    """Whether it wins over the focused widget: only for keys that nobody types into a field."""
-    bound: bool = True
-    """Whether the screen binds it; a widget's own keys are only described here."""
-
-    @property
-    def id(self) -> str:
-        """Stable name of the binding, for key maps and tests."""
-        return self.action.partition("(")[0]
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Keys of one place, in the order they are shown."""
-
-    title: str
-    keys: tuple[Key, ...]
-    zoomed: tuple[str, ...] = ()
-    """Ids of what the key bar shows while one thing has the whole screen, in that order."""
-
+from nli_console.tui.key import Group, Key
+from nli_console.tui.review_keys import REVIEW
 
 GROUPS: dict[str, Group] = {
     "everywhere": Group(
@@ -101,7 +71,7 @@ GROUPS: dict[str, Group] = {
                 "slash",
                 "filter",
                 "filter",
-                "show only runs that hold these words; !word leaves out",
+                "show only runs that fit: words, method:lora, accuracy>0.85, started:7d, -state:failed",
                 shown=True,
             ),
             Key("x", "stop", "stop", "stop the run after a checkpoint; asked once more, kill it", shown=True),
@@ -114,6 +84,17 @@ GROUPS: dict[str, Group] = {
             ),
             Key("c", "clone", "clone", "fill the Launch form with this run's settings", shown=True),
             Key("v", "evaluate", "evaluate", "score the run's model on another dataset or split", shown=True),
+            Key(
+                "C",
+                "compare",
+                "compare",
+                "compare the marked runs, 2 to 8: curves, figures, tests, settings",
+                shown=True,
+            ),
+            Key(
+                "E", "explain", "errors", "look at the run's errors; of two marked runs, where they disagree"
+            ),
+            Key("R", "report", "report", "write the run, or those that are marked, to one HTML file"),
             Key("d,delete", "delete", "delete", "move the run to the trash", shown=True),
             Key("u", "undo", "undelete", "bring back what was deleted last"),
             Key(
@@ -134,6 +115,9 @@ GROUPS: dict[str, Group] = {
                 shown=True,
             ),
             Key("S", "reverse", "reverse", "turn the order round"),
+            Key(
+                "f3", "columns", "columns", "choose the columns, their order and what the rows are sorted by"
+            ),
             Key("o", "fold", "open group", "open or close the selected group of runs"),
             Key(
                 "right,left",
@@ -154,6 +138,14 @@ GROUPS: dict[str, Group] = {
             Key("e", "label('notes')", "notes", "write something down about the run"),
             Key("t", "label('tags')", "tags", "set the run's tags"),
             Key(
+                "asterisk",
+                "pin",
+                "pin",
+                "keep the run on top of the history and out of clean, or no longer",
+            ),
+            Key("a", "other_seed", "another seed", "run it again with the next seed that was not used"),
+            Key("f6", "clean", "clean up", "see what could be dropped, and how much that frees"),
+            Key(
                 "y", "copy_command", "copy command", "send the equivalent command to the terminal's clipboard"
             ),
             Key("down,j", "select(1)", "next run", "select the next run"),
@@ -166,11 +158,13 @@ GROUPS: dict[str, Group] = {
             "resume",
             "clone",
             "evaluate",
+            "explain",
             "log_axis",
             "smoothing",
             "copy_command",
         ),
     ),
+    **REVIEW,
     "chat": Group(
         "Chat",
         (
@@ -271,6 +265,7 @@ _NAMES = {
     "plus": "+",
     "minus": "-",
     "comma": ",",
+    "asterisk": "*",
     "full_stop": ".",
     "left_square_bracket": "[",
     "right_square_bracket": "]",

@@ -8,7 +8,7 @@ from typing import Any
 
 from nli_console.data.prompts import catalogue
 from nli_console.methods import presets
-from nli_console.methods.base import Hyperparameters
+from nli_console.methods.base import Hyperparameters, Method
 from nli_console.methods.checks import Finding
 from nli_console.methods.fields import FieldDescription, FieldError
 from nli_console.record.compose import Draft, compose, members
@@ -17,11 +17,13 @@ from nli_console.record.spec import RunSpec
 from nli_console.settings import LoadedSettings, user_folder
 from nli_console.supervisor import launch as launcher
 from nli_console.supervisor.preflight import Machine, assess, machine_of, recipe_of, refuse, settled
+from nli_console.supervisor.warm_start import WarmStart
 from nli_console.tui import status
 from nli_console.tui.background import describe
 from nli_console.tui.form import Form
 from nli_console.tui.messages import Launched, LaunchRefused, PresetSaved, PresetsRead
 from nli_console.tui.screens.picker import Choosable
+from nli_console.tui.screens.prompt import Prompt
 
 _PRESET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SUBJECT = re.compile(r"(?:--(?P<option>[a-z0-9-]+)|[a-z_]+\.(?P<field>[a-z0-9_]+)|(?P<word>[a-z_]+))\b")
@@ -66,6 +68,15 @@ def preset_name_problem(name: str, taken: Collection[str]) -> str | None:
     if name in taken or name in presets.FAMILIES:
         return f"{name} exists already; choose another name."
     return None
+
+
+def ask_preset_name(method: Method, taken: Collection[str]) -> Prompt:
+    """A dialog for the name of a preset of the user's own."""
+    return Prompt(
+        "Save as your preset",
+        f"Saves model, data, fraction and all hyperparameters of {method.title}.",
+        check=lambda text: preset_name_problem(text, taken),
+    )
 
 
 def save_preset(name: str, record: PresetRecord) -> PresetSaved:
@@ -113,29 +124,41 @@ def draft_of(form: Form, hyperparameters: Hyperparameters, ignored: tuple[str, .
 
 
 def launch(
-    draft: Draft, seeds: Sequence[int], settings: LoadedSettings, machine: Machine
+    draft: Draft,
+    seeds: Sequence[int],
+    settings: LoadedSettings,
+    machine: Machine,
+    warm: WarmStart | None = None,
 ) -> Launched | LaunchRefused:
     """Compose, submit and start a run, or a group of one for each seed.
 
     Whatever goes wrong is said, beside the field that it names.
     """
     try:
-        return start(compose(draft, settings), settings, machine, seeds)
+        return start(compose(draft, settings), settings, machine, seeds, warm)
     except Exception as error:
+        if warm is not None:
+            warm.close()
         return refusal(describe(error), draft)
 
 
 def start(
-    spec: RunSpec, settings: LoadedSettings, machine: Machine, seeds: Sequence[int] | None = None
+    spec: RunSpec,
+    settings: LoadedSettings,
+    machine: Machine,
+    seeds: Sequence[int] | None = None,
+    warm: WarmStart | None = None,
 ) -> Launched:
     """Judge, submit and start what was composed: once, or as a group with a run for each seed.
+
+    The first run takes ``warm``, a supervisor that waits with its worker.
 
     Raises:
         ConsoleError: a check refuses it, or it cannot be started.
     """
     refuse(assess(recipe_of(spec), settings, machine))
     runs = members(settled(spec), seeds or (spec.seed,))
-    started = launcher.start_all(settings.runs_dir, runs, settings.values.launch.survive_logout)
+    started = launcher.start_all(settings.runs_dir, runs, settings.values.launch.survive_logout, warm=warm)
     return Launched(started[0].id)
 
 
@@ -144,6 +167,11 @@ def machine_of_reading(seen: status.Machine) -> Machine:
     host = seen.host
     free = None if host is None else host.host_memory_total_bytes - host.host_memory_used_bytes
     return machine_of(seen.gpus, free, None if host is None else host.disk_free_bytes)
+
+
+def devices_of_reading(seen: status.Machine) -> tuple[bool, tuple[str, ...] | None]:
+    """What of a reading decides on what a run would compute: whether there is one, and the GPUs by UUID."""
+    return seen.host is not None, None if seen.gpus is None else tuple(gpu.uuid for gpu in seen.gpus)
 
 
 def to_choose(form: Form, field: FieldDescription, offered: Mapping[str, str]) -> list[Choosable]:

@@ -382,6 +382,9 @@ class AskingScreen(ConsoleScreen):
         for panel, reply in zip(self.query(ReplyPanel), about_pairs, strict=False):
             if reply.side is not None:
                 panel.show(reply, chat_sides.title(reply.side, alone=len(about_pairs) == 1))
+        if not replies:
+            for panel in self.query(ReplyPanel):
+                panel.show(None, "Answer")
         self.talk.show(self.record.said, replies[0] if replies else None)
 
     def _show_problem(self) -> None:

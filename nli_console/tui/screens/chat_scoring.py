@@ -315,6 +315,8 @@ class ScoringScreen(AskingScreen):
         found = self._mistakes.read(event)
         if found is not None or (waited and event.rows is not None):
             self._take_mistake(found)
+        else:
+            self._show_run()
 
     def _take_mistake(self, found: Found | None) -> None:
         if found is not None:

@@ -47,7 +47,8 @@ def model_line(model: Model, name: str, symbols: Symbols, width: int) -> Line:
             peak = told.peak_memory_bytes
             told_of = [
                 f"{format_bytes(told.weights_bytes)} of weights on {told.device}, {told.precision}{stored}",
-                *([f"peak {format_bytes(peak)}"] if peak else []),
+                # Pages of a mapped file count only once they were read: such a peak says nothing.
+                *([f"peak {format_bytes(peak)}"] if peak and peak >= told.weights_bytes else []),
                 f"{format_count(told.parameters)} parameters",
                 f"slot {told.slot}",
             ]
@@ -130,7 +131,7 @@ def bar_lines(reply: Reply | None, width: int, symbols: Symbols) -> list[Line]:
         [
             (shorten("" if compact else "probability", name_width), "muted"),
             (shorten("raw", room), "muted"),
-            (shorten("calibrated", room), "muted"),
+            (shorten("calibrated" if room > len("calibrated") else "calibr.", room), "muted"),
         ]
     ]
     scored = None if reply is None else reply.scored

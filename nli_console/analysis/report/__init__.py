@@ -1,0 +1,1 @@
+"""A run, or a comparison of runs, as one HTML file that needs nothing beside it."""
