@@ -72,7 +72,8 @@ def _read_text(path: Path, name: str) -> str:
             raise ConsoleError(
                 f"{name} has {format_bytes(status.st_size)}; at most {format_bytes(SIZE_LIMIT)}"
             )
-        raw = path.read_bytes()
+        with path.open("rb") as stream:
+            raw = stream.read(SIZE_LIMIT)
     except OSError as error:
         raise ConsoleError(f"{name} cannot be read: {error.strerror or error}") from None
     try:

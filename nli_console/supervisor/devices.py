@@ -86,12 +86,18 @@ def allowed_gpus(gpus: tuple[Gpu, ...], visible: str | None) -> list[str]:
     return chosen
 
 
-def foreign_use(gpu: Gpu | None) -> str:
-    """In words, who uses a GPU whose slot is free, that is: without the console. Empty when nobody does."""
+def foreign_use(gpu: Gpu | None, *, without: int | None = None) -> str:
+    """In words, who uses a GPU whose slot is free, that is: without the console. Empty when nobody does.
+
+    ``without`` is the pid of the worker that has the slot and is not counted; then only processes that can be
+    seen count.
+    """
     if gpu is None:
         return ""
     users: dict[str, int] = {}
     for process in gpu.processes:
+        if process.pid == without:
+            continue
         user = clean_line(process.user or "another container", limit=40)
         users[user] = users.get(user, 0) + (process.used_bytes or 0)
     if users:
@@ -99,6 +105,6 @@ def foreign_use(gpu: Gpu | None) -> str:
             f"{user} {format_bytes(size) if size else ''}".strip() for user, size in users.items()
         )
         return f"{gpu.name}: in use by {who}"
-    if (gpu.used_bytes or 0) > _HIDDEN_USE:
+    if without is None and (gpu.used_bytes or 0) > _HIDDEN_USE:
         return f"{gpu.name}: {format_bytes(gpu.used_bytes)} in use by processes that cannot be seen from here"
     return ""

@@ -21,9 +21,9 @@ from nli_console.record.glance import glance
 from nli_console.record.layout import RunLayout
 from nli_console.record.processes import own_identity
 from nli_console.record.state import Reason, State
-from nli_console.supervisor.aftermath import is_full, log_tail, oom_kills, run_on_finish
+from nli_console.supervisor.aftermath import is_full, log_tail, oom_kills, room, run_on_finish
 from nli_console.supervisor.attempt import Attempt
-from nli_console.supervisor.devices import GPU_PREFIX, obstacle, wanted_slots
+from nli_console.supervisor.devices import GPU_PREFIX, foreign_use, obstacle, wanted_slots
 from nli_console.supervisor.environment import worker_environment
 from nli_console.supervisor.job import Job, read_job
 from nli_console.supervisor.ladder import Graces, Ladder
@@ -176,6 +176,8 @@ class _Supervisor:
             oom_killed=_rose(oom_before, oom_kills()),
             gpu_lost=gpu is not None and gpu.lost,
             disk_full=is_full(self._layout.path),
+            room=room(self._layout.path),
+            gpu_users=foreign_use(gpu, without=owner.worker.pid),
         )
         return *decide(ending), code, by_signal
 
