@@ -11,7 +11,7 @@ from nli_console.record.files import folder_size
 from nli_console.record.labels import read_labels
 from nli_console.record.layout import RunLayout
 from nli_console.record.processes import Processes
-from nli_console.record.spec_io import run_ids
+from nli_console.record.spec_io import listed_ids
 from nli_console.record.state import derive
 from nli_console.record.summary import Accuracy, RunSummary, summarise
 
@@ -66,7 +66,7 @@ class Store:
         left = newest
         for root in self.roots:
             base = str(root.resolve())
-            for run_id in run_ids(root):
+            for run_id in self._ids(root, base):
                 if run_id in found:
                     continue
                 if left is not None and run_id not in self._runs:
@@ -96,6 +96,13 @@ class Store:
         if folder in self._settled:
             self._sizes[folder] = size
         return size
+
+    def _ids(self, root: Path, base: str) -> list[str]:
+        """The ids in ``root``; those known when it cannot be read just now, as on a server that restarts."""
+        try:
+            return listed_ids(root)
+        except OSError:
+            return [run_id for run_id, run in self._runs.items() if str(run.path.parent) == base]
 
     def _look(self, base: str, run_id: str, table: Processes, now: float) -> RunSummary:
         folder = f"{base}/{run_id}"

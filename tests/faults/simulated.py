@@ -1,7 +1,7 @@
 """Processes that exist only as files in a pretended ``/proc``, and a run's actors that are such processes.
 
-The code under test is the real one: claims, journals, checkpoints, verdicts, reapers and requests on a real run
-folder. Only who is alive, which boot this is and what time it is are pretended.
+The code under test is the real one: claims, journals, checkpoints, verdicts, reapers and requests on a real
+run folder. Only who is alive, which boot this is and what time it is are pretended.
 """
 
 import contextlib
@@ -213,7 +213,9 @@ def pretended(machine: Machine) -> Iterator[None]:
             shutil.rmtree(machine.proc / str(pid))
         return pids
 
-    clock = type("Clock", (), {"time": staticmethod(machine.time), "monotonic": time.monotonic, "sleep": time.sleep})
+    clock = type(
+        "Clock", (), {"time": staticmethod(machine.time), "monotonic": time.monotonic, "sleep": time.sleep}
+    )
     with pytest.MonkeyPatch.context() as patch:
         for module in (actions, evidence, reap, store):
             patch.setattr(module, "Processes", processes)

@@ -1,4 +1,4 @@
-"""Workers killed at any moment: what they acknowledged is read again, and nothing that they did not finish."""
+"""Workers killed at any moment: what they acknowledged is read again, and nothing that is half written."""
 
 import os
 import random

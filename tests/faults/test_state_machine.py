@@ -1,7 +1,7 @@
 """Random sequences of what consoles, supervisors and workers do, and of faults, on real run folders.
 
 After each step: a run is in one state, whoever looks; what is alive can be neither resumed nor reaped; a
-finished run stays finished; an end that was recorded stays as it is; nothing that was acknowledged disappears.
+finished run stays finished; a recorded end stays as it is; nothing that was acknowledged disappears.
 ``NLI_CONSOLE_EXAMPLES=5000`` searches for longer, and each time anew.
 """
 
@@ -21,7 +21,6 @@ from nli_console.record.evidence import attempt_numbers
 from nli_console.record.journal import Tail
 from nli_console.record.layout import TRASH, RunLayout
 from nli_console.record.live import LiveRun
-from nli_console.record.processes import Processes
 from nli_console.record.spec_io import submit
 from nli_console.record.state import State, derive
 from nli_console.record.store import Store

@@ -89,7 +89,7 @@ def test_a_block_of_nul_in_the_middle(run: RunLayout) -> None:
         lambda content: b"\xff" * 4096 + b"\n" + content,
         lambda content: content.replace(b'"step":3', b'"step":"three"'),
         lambda content: content.replace(b'"loss":', b'"loss":[[[],{}],'),
-        lambda content: b"null\n3\n[]\n\"x\"\n{}\n" + content,
+        lambda content: b'null\n3\n[]\n"x"\n{}\n' + content,
         lambda content: content.replace(b'"t":', b'"t":1e400,"u":'),
         lambda content: content.replace(b'"step":4', b'"step":' + b"9" * 400),
     ],
