@@ -30,6 +30,11 @@ _TOKEN = re.compile(
     r"|(?P<comment>\#[^\n]*)|(?P<newline>\n)|(?P<open>[\[{])|(?P<close>[\]}])|(?P<equals>=)|(?P<bare>[\w-]+)",
     re.DOTALL,
 )
+_DEEP_KEY = re.compile(
+    r"(?<![\w-])(?:(?:[\w-]+|\"[^\"\n]*\"|'[^'\n]*')[ \t]*\.[ \t]*){64}".replace("64", str(DEPTH_LIMIT)),
+    re.ASCII,
+)
+"""A dotted key: tomllib's time grows with the square of its parts, and each makes a table."""
 _BOUNDS = {
     Ge: ("ge", "from"),
     Gt: ("gt", "above"),
@@ -92,6 +97,10 @@ def _parse(text: str, name: str) -> dict[str, Any]:
             raise ConsoleError(
                 f"{name}, line {number} has {len(line):,} characters, at most {LINE_LIMIT:,}; break it"
             )
+    deep = _DEEP_KEY.search(text)
+    if deep is not None:
+        line = _line_of(text, deep.start())
+        raise ConsoleError(f"{name}, line {line}: a key of more than {DEPTH_LIMIT} parts; no setting has one")
     try:
         return tomllib.loads(text)
     except RecursionError:

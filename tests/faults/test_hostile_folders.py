@@ -32,8 +32,9 @@ ANSWERS_WITHIN = 60.0
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> RunLayout:
-    layout = make_run(tmp_path / "runs", "running", steps=20)
+def run(request: pytest.FixtureRequest, tmp_path: Path) -> RunLayout:
+    """A run that goes on, or in the state that a test asks for."""
+    layout = make_run(tmp_path / "runs", getattr(request, "param", "running"), steps=20)
     write_report(layout)
     write_guards(layout, ("loss_at_chance", "warning", "the loss stays at ln 3"))
     return layout
@@ -83,6 +84,7 @@ def files_of(run: RunLayout) -> list[Path]:
     return [path for path in sorted(run.path.rglob("*")) if path.is_file()]
 
 
+@pytest.mark.parametrize("run", ["running", "failed"], indirect=True)
 def test_a_fifo_in_the_place_of_any_file_holds_nobody_up(run: RunLayout) -> None:
     """Fault: a FIFO as metrics.jsonl, or as any other file of a run."""
     for path in files_of(run):
@@ -94,6 +96,7 @@ def test_a_fifo_in_the_place_of_any_file_holds_nobody_up(run: RunLayout) -> None
         path.write_bytes(kept)
 
 
+@pytest.mark.parametrize("run", ["running", "failed"], indirect=True)
 def test_a_link_in_the_place_of_any_file_is_not_followed(run: RunLayout, tmp_path: Path) -> None:
     """Fault: metrics.jsonl, or any other file of a run, is a link to a file of somebody's."""
     target = tmp_path / "passwd"
@@ -108,6 +111,7 @@ def test_a_link_in_the_place_of_any_file_is_not_followed(run: RunLayout, tmp_pat
     assert target.read_text() == f"{SECRET}\n{SECRET}\n"
 
 
+@pytest.mark.parametrize("run", ["running", "failed"], indirect=True)
 def test_a_folder_in_the_place_of_any_file_is_told(run: RunLayout) -> None:
     """Fault: a folder stands where a file of the record should."""
     for path in files_of(run):
@@ -119,6 +123,7 @@ def test_a_folder_in_the_place_of_any_file_is_told(run: RunLayout) -> None:
         path.write_bytes(kept)
 
 
+@pytest.mark.parametrize("run", ["running", "failed"], indirect=True)
 def test_a_giant_in_the_place_of_any_file_is_not_read_whole(run: RunLayout) -> None:
     """Fault: a file of a run has a gigabyte. What is read of it is bounded."""
     for path in files_of(run):

@@ -27,6 +27,7 @@ from nli_console.record.store import Store
 from nli_console.supervisor import actions
 from nli_console.supervisor.reap import reap, sweep_orphans
 from nli_console.worker.checkpoints import verified
+from tests.faults.places import in_memory
 from tests.faults.simulated import Actor, Machine, Simulation, pretended
 from tests.support.fake_runs import make_spec
 
@@ -38,7 +39,7 @@ class RunMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp(prefix="nli-states-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="nli-states-", dir=in_memory()))
         machine = Machine(self.folder / "proc")
         self.pretence = pretended(machine)
         self.pretence.__enter__()
