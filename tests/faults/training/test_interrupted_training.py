@@ -22,7 +22,7 @@ from tests.worker.test_resume import outcome
 def test_a_kill_in_a_save_and_a_resume_reach_the_uninterrupted_accuracy(
     submitted: Callable[..., Run], where: str, killed_at: int, resumed: int
 ) -> None:
-    """Fault: kill -9 while a checkpoint is saved. The resumed run ends bit for bit like an undisturbed one."""
+    """Fault: kill -9 while a checkpoint is saved. Resumed, it ends bit for bit like an undisturbed one."""
     whole, run = submitted(), submitted(checkpoints=Checkpoints(keep=1))
     assert whole.attempt()["completed"]
     run.layout.attempt(1).path.mkdir(parents=True)
