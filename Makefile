@@ -16,8 +16,9 @@ demo: install
 	@$(BIN)/nli-console demo
 
 test: install check
+	@# Three on two cores: tests of a terminal wait much and compute little.
 	@# What failed beside another test on a busy machine gets one more try, alone.
-	$(BIN)/pytest -n 2 --dist loadfile || $(BIN)/pytest --last-failed --last-failed-no-failures none
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder || $(BIN)/pytest --last-failed --last-failed-no-failures none
 
 check: install
 	$(BIN)/ruff format --check .

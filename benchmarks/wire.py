@@ -32,7 +32,7 @@ import sys
 from pathlib import Path
 from nli_console.settings import LoadedSettings, Settings
 from nli_console.tui.app import run_console
-values = Settings(runs_dir=Path(sys.argv[1]))
+values = Settings(runs_dir=Path(sys.argv[1]), cache_dir=Path(sys.argv[1]).parent / "cache")
 sys.exit(run_console(LoadedSettings(values, None, None), select=sys.argv[2]))
 """
 

@@ -4,19 +4,29 @@ The user's file is read, never rewritten (a TOML writer would drop its comments)
 """
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from nli_console.errors import ConsoleError
+from nli_console.opening import LoadedSettings
+from nli_console.places import (
+    DEFAULT_CACHE,
+    FILE_NAME,
+    absolute_path,
+    current_folder,
+    find_settings,
+    is_not_utf8,
+    state_folder,
+    user_folder,
+)
 from nli_console.settings_file import read_settings_file
 from nli_console.text import clean_line
 
-FILE_NAME = "settings.toml"
-DEFAULT_CACHE = Path("~/.cache/nli-console")
-"""Stands for ``$XDG_CACHE_HOME/nli-console`` where that variable is set."""
+__all__ = [
+    "DEFAULT_CACHE", "FILE_NAME", "LoadedSettings", "Settings", "absolute_path", "current_folder",
+    "is_not_utf8", "load_settings", "state_folder", "user_folder",
+]  # fmt: skip
 
 
 class _Table(BaseModel):
@@ -137,6 +147,9 @@ class Launch(_Table):
     """How runs are started on this machine."""
 
     survive_logout: Literal["auto", "session", "systemd"] = "auto"
+    warm_worker: bool = Field(
+        default=True, description="keep a process with the libraries loaded while the form is edited"
+    )
     environment: dict[str, str] = Field(default_factory=dict, description="extra variables of the worker")
 
 
@@ -164,33 +177,6 @@ class Settings(_Table):
     launch: Launch = Launch()
 
 
-@dataclass(frozen=True)
-class LoadedSettings:
-    """Settings with absolute paths, and where they came from (``path`` is ``None`` for the defaults)."""
-
-    values: Settings
-    path: Path | None
-    notice: str | None
-
-    @property
-    def runs_dir(self) -> Path:
-        return self.values.runs_dir
-
-    @property
-    def cache_dir(self) -> Path:
-        return self.values.cache_dir
-
-
-def user_folder() -> Path:
-    """The user's own folder for settings, presets and templates (``$XDG_CONFIG_HOME/nli-console``)."""
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "nli-console"
-
-
-def state_folder() -> Path:
-    """What the console keeps for the user beside the settings (``$XDG_STATE_HOME/nli-console``)."""
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "nli-console"
-
-
 def load_settings(
     explicit: Path | None = None, runs_dir: Path | None = None, cwd: Path | None = None
 ) -> LoadedSettings:
@@ -206,7 +192,7 @@ def load_settings(
             does not know; the message names the file, line, key, value and what was expected.
     """
     here = current_folder() if cwd is None else cwd
-    path = _find(explicit, here)
+    path = find_settings(explicit, here)
     values = Settings() if path is None else read_settings_file(path, Settings)
     base, prefix = (here, "") if path is None else (path.parent, f"{clean_line(path)}: ")
     runs = (
@@ -223,51 +209,3 @@ def load_settings(
     if path is None:
         notice = f"no {FILE_NAME} in {here} or {user_folder()}: the built-in defaults are used"
     return LoadedSettings(values, path, notice)
-
-
-def absolute_path(path: str | Path, base: Path, what: str) -> Path:
-    """``path`` with ``~`` expanded, from ``base`` on when it is relative; errors call it ``what``."""
-    try:
-        text = os.path.expanduser(path)
-        if "\0" in text:
-            raise ValueError("it holds a NUL character")
-        if is_not_utf8(text):
-            raise ValueError("its name is not valid UTF-8, and a run could not record it")
-        if text.startswith("~"):
-            raise ValueError("there is no such user")
-        # normpath instead of resolve: a link that the user named keeps its name.
-        return Path(os.path.normpath(base / text))
-    except ValueError as error:
-        raise ConsoleError(f'{what} = "{clean_line(path, limit=80)}" is not a usable path: {error}') from None
-
-
-def is_not_utf8(name: str) -> bool:
-    """Whether a file name holds bytes that are not UTF-8 (Python carries them as lone surrogates)."""
-    return any("\ud800" <= character <= "\udfff" for character in name)
-
-
-def current_folder() -> Path:
-    """The current folder; a :class:`ConsoleError` when it was deleted under the shell's feet."""
-    try:
-        return Path.cwd()
-    except FileNotFoundError:
-        raise ConsoleError(
-            "the current folder no longer exists; change to another one and try again"
-        ) from None
-
-
-def _find(explicit: Path | None, here: Path) -> Path | None:
-    if explicit is not None:
-        path = absolute_path(explicit, here, "--settings")
-        if not os.path.exists(path):
-            raise ConsoleError(
-                f"--settings {clean_line(path)}: no such file; name an existing file, "
-                f"or leave the option out to use ./{FILE_NAME} or the defaults"
-            )
-        return path
-    for folder in (here, user_folder()):
-        path = folder / FILE_NAME
-        # lexists, so that a link to nowhere is an error and not silently another file.
-        if os.path.lexists(path):
-            return path.absolute()
-    return None

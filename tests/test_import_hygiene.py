@@ -44,3 +44,16 @@ def test_a_bare_call_does_not_load_the_command_line_library():
     loaded = fresh(_BARE_CALL)
     assert "cyclopts" not in loaded
     assert sorted(set(HEAVY) & set(loaded)) == []
+
+
+def test_analysis_loads_no_torch():
+    code = """
+import importlib, json, pkgutil, sys
+import nli_console.analysis
+for module in pkgutil.iter_modules(nli_console.analysis.__path__):
+    importlib.import_module(f"nli_console.analysis.{module.name}")
+print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
+"""
+    loaded = set(fresh(code))
+    assert {"numpy", "pyarrow"} <= loaded
+    assert not loaded & {"torch", "transformers", "datasets", "pandas", "scipy", "statsmodels", "textual"}

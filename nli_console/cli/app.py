@@ -13,13 +13,19 @@ from cyclopts.exceptions import (
 from nli_console import __version__
 from nli_console.cli import catalogue, doctor, history, lifecycle
 from nli_console.cli.cache import cache_app
+from nli_console.cli.compare import compare, export
 from nli_console.cli.context import Context
 from nli_console.cli.data import data_app
 from nli_console.cli.demo import demo
+from nli_console.cli.errors import errors
 from nli_console.cli.evaluate import evaluate
 from nli_console.cli.exit_codes import HELP as EXIT_CODES
 from nli_console.cli.globals import Globals
+from nli_console.cli.package import card, package
+from nli_console.cli.predict import predict
 from nli_console.cli.prompt import prompt
+from nli_console.cli.queue import queue_app
+from nli_console.cli.report import report
 from nli_console.cli.reproduce import reproduce
 from nli_console.cli.run import run_app, with_default_method
 from nli_console.cli.templates import templates_app
@@ -47,6 +53,9 @@ def build() -> App:
     )
     app.command(run_app)
     app.command(evaluate, name="evaluate")
+    app.command(predict)
+    app.command(package)
+    app.command(card)
     app.command(history.list_runs, name="list")
     app.command(history.show)
     app.command(watch)
@@ -55,6 +64,7 @@ def build() -> App:
     app.command(lifecycle.delete)
     app.command(lifecycle.restore)
     app.command(lifecycle.trash)
+    app.command(queue_app)
     app.command(lifecycle.supervise)
     app.command(catalogue.methods)
     app.command(catalogue.presets_app)
@@ -63,6 +73,10 @@ def build() -> App:
     app.command(doctor.doctor)
     app.command(demo)
     app.command(reproduce)
+    app.command(compare)
+    app.command(errors)
+    app.command(export)
+    app.command(report)
     app.command(data_app)
     app.command(cache_app)
     return app

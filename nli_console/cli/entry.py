@@ -3,6 +3,7 @@
 Kept free of the command-line library, so that a bare ``nli-console`` opens at once.
 """
 
+import gc
 import io
 import os
 import sys
@@ -51,14 +52,16 @@ def open_console(options: Globals, select: str | None = None) -> int:
     Raises:
         ConsoleError: stdin or stdout is not a terminal, or the settings are not valid.
     """
-    from nli_console.settings import load_settings
-
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise ConsoleError(
             "the console needs a terminal; without one use a command such as `nli-console list` "
             "(`nli-console --help` shows all)"
         )
-    settings = load_settings(options.settings, options.runs_dir)
+    # Nothing that is made until the first frame becomes garbage; the console turns the collector on again.
+    gc.disable()
+    from nli_console.opening import open_settings
+
+    settings = open_settings(options.settings, options.runs_dir)
     from nli_console.tui.app import run_console
 
     return run_console(settings, select=select)

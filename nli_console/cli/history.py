@@ -130,7 +130,10 @@ def _cell(accuracy: Accuracy | None) -> str:
 
 def _state(run: RunSummary) -> str:
     count = len(run.guards)
-    return run.state.state.value + (f" ({count} warning{'s' if count > 1 else ''})" if count else "")
+    place = "" if run.waiting is None or run.waiting.place is None else f" {run.waiting.place}"
+    return f"{run.state.state.value}{place}" + (
+        f" ({count} warning{'s' if count > 1 else ''})" if count else ""
+    )
 
 
 def headline(run: RunSummary) -> Accuracy | None:
@@ -226,6 +229,8 @@ def _lines(run: RunSummary) -> list[tuple[str, object]]:
         ("name", run.name),
         ("state", run.state.state.value),
         ("reason", run.reason),
+        ("to do", run.state.reason.advice if run.state.reason is not None else ""),
+        ("host", run.host),
         *((guard.severity or "warning", f"[{guard.id}] {guard.message}") for guard in run.guards),
         ("group", run.group or ""),
         (
@@ -323,6 +328,7 @@ def spec_lines(spec: RunSpec) -> list[tuple[str, object]]:
             else f"{spec.data.name} ({spec.data.source})",
         ),
         *splits,
+        *([("rows of a split", spec.data.evaluation_rows)] if spec.data.evaluation_rows else []),
         ("fraction", f"{spec.data.fraction:g}"),
         ("seed", spec.seed),
         ("time limit", limit),

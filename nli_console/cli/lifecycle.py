@@ -31,7 +31,7 @@ def stop(
     found = context.find(run)
     wanted = _those(found, lambda state: state.state.live, "is going; there is nothing to stop")
     # The last first: a run that waits must not get the slot of one that leaves.
-    _each(reversed(wanted), lambda layout: actions.stop(layout, BY, kill))
+    each(reversed(wanted), lambda layout: actions.stop(layout, BY, kill))
 
 
 def resume(
@@ -56,7 +56,7 @@ def resume(
     wanted = _those(
         found, lambda state: state.resumable or state.state in _ENDED, "was stopped, failed or lost"
     )
-    _each(wanted, one)
+    each(wanted, one)
     return watch.follow(found, owner=True) if follow else 0
 
 
@@ -125,7 +125,7 @@ def _those(found: Found, fits: Callable[[RunState], bool], what: str) -> list[Ru
     return wanted
 
 
-def _each(layouts: Iterable[RunLayout], act: Callable[[RunLayout], str]) -> None:
+def each(layouts: Iterable[RunLayout], act: Callable[[RunLayout], str]) -> None:
     """Do ``act`` to every run and say what it says; a problem with one does not keep the others from it.
 
     Raises:

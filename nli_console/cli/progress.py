@@ -91,11 +91,15 @@ class Screen:
 
     def message(self, text: str) -> None:
         """A line that stays."""
+        self.clear()
+        self._write(clean(text) + "\n")
+
+    def clear(self) -> None:
+        """Take the line that is rewritten away."""
         if self._live:
             # Two cells more, because a terminal shows ^C where the cursor stands.
             self._write("\r" + " " * (cell_len(self._shown) + 2) + "\r")
             self._shown = ""
-        self._write(clean(text) + "\n")
 
     def _rewrite(self, line: str) -> None:
         room = max(shutil.get_terminal_size().columns - 1, 10)

@@ -26,6 +26,7 @@ from nli_console.data.chat import (
     Sampling,
     Score,
     refuse_empty,
+    refuse_too_long,
 )
 from nli_console.data.resolve import resolve_dataset
 from nli_console.data.spec import LABELS
@@ -130,14 +131,20 @@ def _ask(
         )
     )
     rendered = session.wait(render, Rendered)
+    # Before anything is shown: a prompt of many pages would push its error out of sight.
+    refuse_too_long(rendered.tokens, rendered.positions)
     for finding in rendered.findings:
         note(f"{finding.severity} [{finding.id}] {finding.message}; {finding.suggestion}")
     if quiet:
         answered = session.wait(session.start(generate), Answered)
     else:
         by = "" if choice.adapter is None else f", adapter of {choice.adapter.run_id}"
-        say(f"prompt: {choice.template.name}, {len(question.shots)} shots, {rendered.tokens} tokens{by}\n")
-        say(rendered.text)
+        shots = f"{len(question.shots)} {'shot' if len(question.shots) == 1 else 'shots'}"
+        say(f"prompt: {choice.template.name}, {shots}, {rendered.tokens:,} tokens{by}\n")
+        say(rendered.marked)
+        if rendered.only_text:
+            names = ", ".join(f"\\{name}" for name in rendered.only_text)
+            say(f"\n{names}: only text, no control token; it is read as the characters that it is")
         say("\nanswer:\n")
         # Asked for now and not before: a piece of the answer that came while nobody listened would be lost.
         answered = session.wait(session.start(generate), Answered, fragments(_write))
@@ -183,7 +190,7 @@ def _say_scores(label: str | None, answered: Answered, scored: Scored) -> None:
         ("read as", _judged(answered.label, label) if answered.label else "no label"),
         ("tokens", f"{answered.tokens}, {ENDED[answered.ended]}"),
         ("first token", format_duration(first) if first is None or first >= 1 else f"{1000 * first:.0f} ms"),
-        ("tokens per second", "–" if speed is None else f"{speed:.1f}"),
+        *([] if speed is None else [("tokens per second", f"{speed:.1f}")]),
         ("peak memory", format_bytes(answered.peak_memory_bytes)),
     ]
     say()

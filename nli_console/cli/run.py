@@ -23,7 +23,8 @@ from nli_console.methods.presets import Preset
 from nli_console.record.compose import Draft, compose, members
 from nli_console.record.groups import Found, make_group
 from nli_console.record.layout import RunLayout
-from nli_console.record.run_fields import BY_NAME
+from nli_console.record.orders import paused_by
+from nli_console.record.run_fields import BY_NAME, SCORING_FIELDS
 from nli_console.record.seeds import parse_seeds, repeated
 from nli_console.record.spec import RunSpec
 from nli_console.record.spec_io import check_runs_dir
@@ -47,6 +48,8 @@ class RunOptions:
     model: _Text = None
     data: _Text = None
     fraction: _Text = None
+    evaluate_on: _Text = None
+    evaluation_rows: _Text = None
     seed: _Text = None
     seeds: _Text = None
     repeat: _Text = None
@@ -86,6 +89,8 @@ COMMON: dict[str, tuple[Any, str]] = {
     "model": _asked("model"),
     "data": _asked("data"),
     "fraction": _asked("fraction"),
+    "evaluate_on": _asked("evaluate_on"),
+    "evaluation_rows": _asked("evaluation_rows"),
     "seed": (_Text, "seed of sampling, initialisation and order; 0…4294967295"),
     "seeds": (_Text, "a group of runs that differ in the seed alone, one for each of 1,2,3"),
     "repeat": (_Text, "the same, for this many seeds that follow one another from --seed on; 1…100"),
@@ -173,6 +178,8 @@ def start_runs(specs: Sequence[RunSpec], context: Context) -> Found:
             last = submitted[-1].id
             note(f"{last} was submitted already{runs}; how it is: nli-console show {last}")
         raise
+    if by := paused_by(context.runs_dir):
+        note(f"{by} has paused the queue, so it waits; nli-console queue resume lets it go on")
     return Found(tuple(submitted), specs[0].group)
 
 
@@ -207,6 +214,8 @@ def make_draft(method: Method, given: Mapping[str, Any], options: RunOptions, co
         model=model,
         data=data,
         fraction=given_value("fraction", options.fraction, fraction),
+        evaluate_on=given_value("evaluate_on", options.evaluate_on, ()),
+        evaluation_rows=given_value("evaluation_rows", options.evaluation_rows, 0),
         seed=defaults.seed if options.seed is None else parse_seed(options.seed),
         name=options.name or "",
         time_limit=given_value("time_limit", options.time_limit),
@@ -233,13 +242,16 @@ def _command(method: Method) -> Callable[..., int]:
     """The command of one method, with a signature made from its fields."""
     fields = describe(method.Hyperparameters)
     recommended = _recommended(method)
+    others = SCORING_FIELDS if method.trains else frozenset[str]()
 
     def command(*, context: Context, **values: Any) -> int:
         given = {field.name: values[field.name] for field in fields if values.get(field.name) is not None}
         common = {name: values[name] for name in COMMON if values.get(name) is not None}
         return start(method, given, RunOptions(**common), context)
 
-    signature = [common_parameter(name, kind, help) for name, (kind, help) in COMMON.items()]
+    signature = [
+        common_parameter(name, kind, help) for name, (kind, help) in COMMON.items() if name not in others
+    ]
     signature += [
         field_parameter(field, field.format(recommended.get(field.name, field.default))) for field in fields
     ]

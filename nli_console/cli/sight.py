@@ -16,6 +16,7 @@ class Sight:
         self._live = LiveRun(layout)
         self._shown: set[tuple[int, int, str]] = set()
         self._warned: dict[str, Guard] = {}
+        self._advised = ""
         self.state = derive(gather(layout))
 
     def refresh(self) -> None:
@@ -45,6 +46,13 @@ class Sight:
         said += [f"cleared [{id}]: {held.message}" for id, held in self._warned.items() if id not in active]
         self._warned = active
         return said
+
+    def new_advice(self) -> str:
+        """What a person can do about what the run waits for, when it changed since the last call."""
+        reason = self.state.reason
+        advice = reason.advice if reason is not None else ""
+        said, self._advised = self._advised, advice
+        return "" if advice == said else advice
 
     def progress(self) -> Progress:
         """How far the run is."""

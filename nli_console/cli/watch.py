@@ -97,6 +97,9 @@ def _look(sight: Sight, screen: Screen, place: str) -> RunState:
         for sentence in sight.new_warnings():
             screen.message(place + sentence)
         progress = sight.progress()
+        if advice := sight.new_advice():
+            # The line that is rewritten may be cut; what can be done about a wait is worth lines that stay.
+            screen.message(f"{place}{progress.phase}  {progress.detail}\n  {advice}")
         screen.update(replace(progress, phase=place + progress.phase))
     return sight.state
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from nli_console.data.browse import Filters, matching
+from nli_console.data.browse import Filters, genres_of, matching
 from nli_console.data.mistakes import mistakes
 from nli_console.data.profile import Cancelled, profile
 from nli_console.data.rows import RowMapper
@@ -81,7 +81,7 @@ def _profile(
 def _examples(
     spec: DataSpec, request: dict[str, Any], answer: Callable[..., None], flush: Callable[[], None]
 ) -> None:
-    """Every match, or every mistake, as fast as it is read: a full pipe holds the reading back."""
+    """Every match, or every mistake, as fast as it is read: a full pipe holds the reading back; or genres."""
     split = request["split"]
     mapper = RowMapper(spec, split)
     told = time.monotonic()
@@ -90,6 +90,10 @@ def _examples(
         answer("progress", phase="reading", done=done, total=total, unit=unit)
         flush()
 
+    if request["what"] == "genres":
+        answer("genres", genres=genres_of(spec, split, mapper, progress))
+        answer("end", rows=mapper.rows, dropped=mapper.dropped)
+        return
     if request["what"] == "mistakes":
         wanted = mistakes(spec, split, Path(request["predictions"]), mapper, progress)
     else:

@@ -71,6 +71,18 @@ def matching(
         )
 
 
+def genres_of(spec: DataSpec, split: str, mapper: RowMapper, progress: Progress | None = None) -> list[str]:
+    """The genres of a split's labelled rows by name, raw; none where the data has no genres.
+
+    Raises:
+        ConsoleError: as :func:`nli_console.data.read.read_split`.
+    """
+    examples = iterate(spec, split, mapper, progress)
+    return sorted(
+        {example.genre for example in examples if example is not None and example.genre is not None}
+    )
+
+
 def _holds(example: Example, text: str) -> bool:
     return (
         text in example.hypothesis.casefold()

@@ -10,7 +10,9 @@ from typing import Any, Self
 
 from nli_console.data import profile_cache
 from nli_console.data.browse import Filters, Found
+from nli_console.data.layouts import TRAIN
 from nli_console.data.profile import Cancelled, DataProfile, Progress
+from nli_console.data.sample import HELD_OUT
 from nli_console.data.spec import DataSpec
 from nli_console.errors import ConsoleError
 from nli_console.text import clean_line
@@ -130,13 +132,35 @@ def examples(spec: DataSpec, split: str, filters: Filters) -> Helper:
     )
 
 
+def read_genres(
+    spec: DataSpec, split: str, started: Callable[[Helper], None] = lambda _: None
+) -> tuple[str, ...]:
+    """The genres of a split by name, raw, read by a process; ``started`` gets it, so that it can be closed.
+
+    Raises:
+        ConsoleError: as :func:`nli_console.data.read.read_split`.
+        Cancelled: the process was closed.
+    """
+    request = {"what": "genres", "spec": spec.model_dump(mode="json"), "split": split}
+    with Helper(request) as helper:
+        started(helper)
+        found: tuple[str, ...] = ()
+        for answer in helper.answers():
+            if answer["kind"] == "genres":
+                found = tuple(answer["genres"])
+        return found
+
+
 def mistaken(spec: DataSpec, split: str, predictions: Path) -> Helper:
-    """A process that answers as :func:`examples` does, with those that a run's predictions got wrong."""
+    """A process that answers as :func:`examples` does, with those that a run's predictions got wrong.
+
+    ``split`` may be the part of train that a run held out.
+    """
     return Helper(
         {
             "what": "mistakes",
             "spec": spec.model_dump(mode="json"),
-            "split": split,
+            "split": TRAIN if split == HELD_OUT and split not in spec.splits else split,
             "predictions": str(predictions),
         }
     )

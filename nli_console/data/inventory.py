@@ -78,9 +78,12 @@ class Inventory:
         }
 
 
-def take_inventory(spec: DataSpec) -> Inventory:
-    """Read a dataset once. Raises as :func:`nli_console.data.sample.prepare`."""
-    prepared = prepare(spec.model_copy(update={"fraction": 1.0}), 0)
+def take_inventory(spec: DataSpec, seed: int = 0) -> Inventory:
+    """Read a dataset once; ``seed`` matters where not all rows are reported on.
+
+    Raises as :func:`nli_console.data.sample.prepare`.
+    """
+    prepared = prepare(spec.model_copy(update={"fraction": 1.0}), seed)
     return _inventory(prepared, prepared.train.examples)
 
 

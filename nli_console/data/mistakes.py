@@ -18,7 +18,8 @@ def mistakes(
     """The examples whose predicted label is another one, or none, in file order.
 
     Args:
-        predictions: ``predictions/<split>.parquet`` of the run; a row for each example in dataset order.
+        predictions: ``predictions/<split>.parquet`` of the run; a row for each example that it scored, in
+            dataset order. What it did not score, because it was to score some rows only, is passed over.
 
     Raises:
         ConsoleError: the predictions cannot be read, are of other rows, or as
@@ -26,13 +27,14 @@ def mistakes(
     """
     place = clean_line(predictions)
     rows = _predicted(predictions, place)
-    changed = ConsoleError(f"{place}: is of other rows than {clean_line(spec.name)} has now; score it again")
+    expected = next(rows, None)
     for example in iterate(spec, split, mapper, progress):
-        if example is None:
+        if expected is None:
+            return
+        if example is None or example.id != expected[0]:
             continue
-        id, predicted = next(rows, (None, None))
-        if id != example.id:
-            raise changed
+        predicted = expected[1]
+        expected = next(rows, None)
         if predicted != LABELS[example.label]:
             yield Found(
                 row=mapper.rows,
@@ -43,6 +45,8 @@ def mistakes(
                 genre=example.genre,
                 votes=example.annotator_labels,
             )
+    if expected is not None:
+        raise ConsoleError(f"{place}: is of other rows than {clean_line(spec.name)} has now; score it again")
 
 
 def _predicted(path: Path, place: str) -> Iterator[tuple[str, str | None]]:

@@ -16,7 +16,7 @@ VERSION = 1
 """Part of every key: raised when the figures change their meaning."""
 KEPT = 100
 _FOLDER = "profiles"
-_NOT_READ = frozenset({"name", "fraction", "selection_rows", "evaluate_on"})
+_NOT_READ = frozenset({"name", "fraction", "selection_rows", "evaluate_on", "evaluation_rows"})
 """Fields of a spec that change nothing in a profile but its title."""
 
 

@@ -52,7 +52,8 @@ def prepare(spec: DataSpec, seed: int, *, progress: Progress | None = None) -> P
     share a premise fall on the same side (but for one premise at the edge), so that selection is not
     helped by premises that were trained on. Of the rest, ``round(fraction × rows)`` rows are taken by
     ``seed``: the same ids for every method, whatever the order of the file, and a smaller
-    fraction is a part of a larger one. Evaluation splits are read in full.
+    fraction is a part of a larger one. Evaluation splits are read in full, unless ``spec.evaluation_rows``
+    asks for so many of their rows; they are taken by ``seed`` likewise, and fewer are a part of more.
 
     Raises:
         ConsoleError: as :func:`read_split`; no train split; an unknown name in ``spec.evaluate_on``.
@@ -71,6 +72,10 @@ def prepare(spec: DataSpec, seed: int, *, progress: Progress | None = None) -> P
     order = _hold_out_order(rows) if held_out + selected else range(len(rows))
     if held_out:
         evaluation = {HELD_OUT: Split(HELD_OUT, _pick(rows, order[:held_out]), 0)}
+    evaluation = {
+        name: Split(name, _take(split.examples, spec.evaluation_rows, seed), split.dropped)
+        for name, split in evaluation.items()
+    }
     selection = Split("selection", _pick(rows, order[held_out : held_out + selected]), 0)
     rest = _pick(rows, order[held_out + selected :])
     train = Split(TRAIN, _sample(rest, spec.fraction, seed), whole.dropped)
@@ -183,7 +188,14 @@ def _pick(rows: list[Example], numbers: Iterable[int]) -> list[Example]:
 def _sample(rows: list[Example], fraction: float, seed: int) -> list[Example]:
     if fraction >= 1 or not rows:
         return rows
-    return _pick(rows, sampling_order([row.id for row in rows], seed)[: sampled_rows(len(rows), fraction)])
+    return _take(rows, sampled_rows(len(rows), fraction), seed)
+
+
+def _take(rows: list[Example], count: int, seed: int) -> list[Example]:
+    """``count`` rows by ``seed``, in file order; all where there are no more, or where it is 0."""
+    if not 0 < count < len(rows):
+        return rows
+    return _pick(rows, sampling_order([row.id for row in rows], seed)[:count])
 
 
 def _hash(salt: str, text: str) -> bytes:

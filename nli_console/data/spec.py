@@ -71,3 +71,8 @@ class DataSpec(BaseModel):
         default=(),
         description="splits reported on; empty means every one that is not train or an unlabelled test",
     )
+    evaluation_rows: int = Field(
+        default=0,
+        ge=0,
+        description="rows of each reported split, chosen by the seed; 0 means all. Only where nothing trains",
+    )

@@ -36,7 +36,7 @@ def jsonl_examples(spec: DataSpec, name: str, mapper: RowMapper, meter: Meter) -
         try:
             row = from_json(line)
         except ValueError as error:
-            raise _not_json(f"{file}, line {number}", line, error) from None
+            raise not_json(f"{file}, line {number}", line, error) from None
         if not isinstance(row, dict):
             raise ConsoleError(
                 f"{file}, line {number}: expected one JSON object per line, found {clean_line(row, limit=40)}"
@@ -63,7 +63,8 @@ def jsonl_examples(spec: DataSpec, name: str, mapper: RowMapper, meter: Meter) -
         )
 
 
-def _not_json(place: str, line: bytes, error: ValueError) -> ConsoleError:
+def not_json(place: str, line: bytes, error: ValueError) -> ConsoleError:
+    """The error for a line that is no JSON; ``place`` names file and line."""
     try:
         line.decode("utf-8")
     except UnicodeDecodeError as undecodable:
@@ -81,12 +82,17 @@ def csv_examples(spec: DataSpec, name: str, mapper: RowMapper, meter: Meter) -> 
     """
     source = Path(spec.source)
     file = shown_file(source, name)
-    reader = csv.reader(_decoded(source, name, file, meter), strict=True)
-    rows = _csv_rows(reader, file)
+    reader = csv.reader(decoded_lines(source, name, file, meter), strict=True)
+    rows = csv_rows(reader, file)
     return _separated(spec, file, rows, mapper)
 
 
-def _csv_rows(reader: Any, file: str) -> Iterator[tuple[int, list[str]]]:
+def csv_rows(reader: Any, file: str) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a strict ``csv.reader``, each with the number of its first line.
+
+    Raises:
+        ConsoleError: a quote stays open, or a lone carriage return.
+    """
     start = 1
     try:
         for fields in reader:
@@ -117,12 +123,13 @@ def tsv_examples(spec: DataSpec, name: str, mapper: RowMapper, meter: Meter) -> 
     """
     source = Path(spec.source)
     file = shown_file(source, name)
-    lines = enumerate(_decoded(source, name, file, meter), 1)
+    lines = enumerate(decoded_lines(source, name, file, meter), 1)
     rows = ((number, line.rstrip("\r\n").split("\t")) for number, line in lines if not line.isspace())
     return _separated(spec, file, rows, mapper)
 
 
-def _decoded(source: Path, name: str, file: str, meter: Meter) -> Iterator[str]:
+def decoded_lines(source: Path, name: str, file: str, meter: Meter) -> Iterator[str]:
+    """The lines of a file as text, with their ends; raises ``ConsoleError`` for bytes that are not UTF-8."""
     for number, line in read_lines(source, name, meter):
         try:
             yield line.decode("utf-8")

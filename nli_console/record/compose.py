@@ -14,7 +14,7 @@ from nli_console.data.sample import HELD_OUT
 from nli_console.data.spec import DataSpec
 from nli_console.errors import ConsoleError
 from nli_console.methods import presets, registry
-from nli_console.methods.base import Hyperparameters
+from nli_console.methods.base import Hyperparameters, Method
 from nli_console.methods.checks import check_ignored
 from nli_console.methods.evaluation import EVALUATE, EvaluationHyperparameters
 from nli_console.methods.fields import describe, option_of, require
@@ -36,7 +36,9 @@ class Draft:
 
     ``hyperparameters`` are texts or values, all or a part; the rest comes from ``preset``, then from the
     method's defaults. ``time_limit`` is in seconds. ``launcher`` is cli, tui or demo. ``ignored_checks``
-    are ids of checks that are not to block the launch. ``report_to`` names experiment trackers and
+    are ids of checks that are not to block the launch. Of a method that trains nothing, ``evaluate_on``
+    are the splits that are scored (empty means all that are labelled but train), and ``evaluation_rows``
+    how many rows of each, chosen by the seed (0 means all). ``report_to`` names experiment trackers and
     ``stop_on`` guards that stop the run; ``None`` means those of the settings.
     """
 
@@ -51,6 +53,8 @@ class Draft:
     time_limit: float | None = None
     launcher: str = "cli"
     ignored_checks: tuple[str, ...] = ()
+    evaluate_on: tuple[str, ...] = ()
+    evaluation_rows: int = 0
     report_to: tuple[str, ...] | None = None
     stop_on: tuple[str, ...] | None = None
 
@@ -83,13 +87,33 @@ def compose(draft: Draft, settings: LoadedSettings, *, now: float | None = None)
         template=template_of(values),
         model=resolve_model(draft.model, settings),
         model_name=clean_line(draft.model, limit=200),
-        data=resolve_dataset(draft.data, settings, draft.fraction),
+        data=_scored_data(draft, method, settings),
         seed=draft.seed,
         ignored_checks=list(check_ignored(draft.ignored_checks)),
         submitted=moment,
         time_limit=draft.time_limit,
         report_to=list(trackers),
         guards=_guards(draft, settings),
+    )
+
+
+def _scored_data(draft: Draft, method: Method, settings: LoadedSettings) -> DataSpec:
+    """The dataset, and what of it is reported on: all of it by a method that trains."""
+    for option, value in (
+        ("--evaluate-on", ",".join(draft.evaluate_on)),
+        ("--evaluation-rows", draft.evaluation_rows),
+    ):
+        if value and method.trains:
+            raise ConsoleError(
+                f"{option} {value}: {method.name} trains, and is reported on every validation row; leave "
+                "it out, or score some rows later with nli-console evaluate"
+            )
+    if TRAIN in draft.evaluate_on:
+        raise ConsoleError(
+            f"--evaluate-on {TRAIN}: demonstrations come from it; name a validation split, or leave it out"
+        )
+    return resolve_dataset(draft.data, settings, draft.fraction).model_copy(
+        update={"evaluate_on": draft.evaluate_on, "evaluation_rows": draft.evaluation_rows}
     )
 
 
@@ -232,6 +256,10 @@ def equivalent_command(spec: RunSpec) -> list[str]:
         if spec.preset is not None:
             command += ["--preset", spec.preset]
         command += ["--model", spec.model_name, "--data", spec.data.name]
+        if spec.data.evaluate_on:
+            command += ["--evaluate-on", ",".join(spec.data.evaluate_on)]
+        if spec.data.evaluation_rows:
+            command += ["--evaluation-rows", str(spec.data.evaluation_rows)]
     if spec.data.fraction != 1:
         command += ["--fraction", repr(spec.data.fraction)]
     command += ["--seed", str(spec.seed), "--name", spec.name]

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from nli_console.record.clocks import file_clock
 from nli_console.record.files import RecordError, read_json, read_json_or_none
-from nli_console.record.glance import Glance, glance, last_waiting
+from nli_console.record.glance import Glance, glance
 from nli_console.record.layout import (
     ATTEMPT_NAME,
     EVENTS,
@@ -24,6 +25,7 @@ from nli_console.record.layout import (
 )
 from nli_console.record.processes import Processes, ProcessIdentity
 from nli_console.record.state import Liveness, Reason, State
+from nli_console.record.waiting import Waiting, last_waiting
 from nli_console.text import clean_line
 
 REASON_LIMIT = 2000
@@ -81,7 +83,7 @@ class Evidence:
     result: Result | None = None
     stop_requested: bool = False
     stop_kind: str = ""
-    waiting: str = ""
+    waiting: Waiting | None = None
     phase: str = ""
     started: bool = False
     silence: float | None = None
@@ -206,6 +208,10 @@ def _of_attempt(
         return Evidence(spec=spec, attempt=attempt.number, attempt_age=age, final=final, tagged=tagged)
     begun = _number(owner.get("started"), made)
     own_host = owner.get("host") == table.host
+    if not own_host:
+        # The other host's files are as old as their server says, whatever this host's clock shows.
+        now += file_clock(layout.path.parent)
+        age = None if made is None else now - made
     boot = owner.get("boot_id")
     same_boot = own_host and (not boot or not table.boot_id or boot == table.boot_id)
     supervisor, worker = _liveness(owner, table, own_host, same_boot)
@@ -234,7 +240,7 @@ def _of_attempt(
         final=final,
         stop_requested=stop is not None,
         stop_kind=stop or "",
-        waiting=last_waiting(attempt.at(EVENTS)) if queued and worker is None else "",
+        waiting=last_waiting(attempt.at(EVENTS), layout.id) if queued and worker is None else None,
         phase=seen.phase,
         started=seen.started,
         silence=None if latest is None else max(now - latest, 0.0),

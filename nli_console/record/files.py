@@ -12,10 +12,9 @@ import secrets
 import stat
 import time
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
-
-from pydantic_core import from_json
 
 from nli_console.errors import ConsoleError
 from nli_console.text import clean_line
@@ -91,12 +90,29 @@ def read_json(path: Path | str, limit: int = JSON_LIMIT) -> dict[str, Any] | Non
     if len(content) > limit:
         raise RecordError(f"{_name(path)}: larger than {limit} bytes, expected a small JSON object")
     try:
-        value = from_json(content, allow_inf_nan=False)
+        value = parse_json(content)
     except ValueError as error:
         raise RecordError(f"{_name(path)}: not valid JSON: {clean_line(error, limit=200)}") from error
     if not isinstance(value, dict):
         raise RecordError(f"{_name(path)}: holds {type(value).__name__}, expected a JSON object")
     return value
+
+
+@cache
+def _from_json() -> Any:
+    # Imported late: who only shows what a cache holds does without the library.
+    from pydantic_core import from_json
+
+    return from_json
+
+
+def parse_json(content: bytes, *, keys_repeat: bool = False) -> Any:
+    """``content`` as JSON, in which NaN and infinity are no numbers; ``keys_repeat`` for many alike records.
+
+    Raises:
+        ValueError: it is not valid JSON.
+    """
+    return _from_json()(content, allow_inf_nan=False, cache_strings="keys" if keys_repeat else "all")
 
 
 def read_json_or_none(path: Path | str, limit: int = JSON_LIMIT) -> dict[str, Any] | None:

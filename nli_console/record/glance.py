@@ -71,16 +71,6 @@ def glance(metrics: Path | str) -> Glance:
     )
 
 
-def last_waiting(events: Path | str) -> str:
-    """What a queued run waits for, from the last ``waiting`` event; empty when unknown."""
-    for record in reversed(end_of(events)[0]):
-        if record.get("event") == "waiting":
-            target, holder = record.get("for"), record.get("holder")
-            text = clean_line(target, limit=100) if target else ""
-            return f"{text}, held by {clean_line(holder, limit=200)}" if holder else text
-    return ""
-
-
 def end_of(path: Path | str, size: int = _END_BYTES) -> tuple[list[dict[str, Any]], float | None]:
     """Records in the last ``size`` bytes of a ``.jsonl`` file, and its modification time (epoch seconds)."""
     try:

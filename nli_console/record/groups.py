@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from nli_console.record.files import read_json_or_none
+from nli_console.record.finding import UnknownRunError, ambiguous, find_run, run_folders
 from nli_console.record.labels import NAME_LIMIT, read_labels
 from nli_console.record.layout import RunLayout
-from nli_console.record.spec_io import UnknownRunError, ambiguous, find_run, run_folders
 from nli_console.record.state import State
 from nli_console.record.summary import RunSummary, headline_split
 from nli_console.statistics import mean, sample_deviation

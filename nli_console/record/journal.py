@@ -12,9 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic_core import from_json
-
-from nli_console.record.files import RecordError, dumps, is_no_space, open_regular
+from nli_console.record.files import RecordError, dumps, is_no_space, open_regular, parse_json
 
 LINE_LIMIT = 1024 * 1024
 READ_LIMIT = 4 * 1024 * 1024
@@ -239,7 +237,7 @@ class Tail:
 def parse_line(line: bytes) -> dict[str, Any] | None:
     """One line as a JSON object; ``None`` when it is anything else."""
     try:
-        record = from_json(line, allow_inf_nan=False, cache_strings="keys")
+        record = parse_json(line, keys_repeat=True)
     except ValueError:
         return None
     return record if isinstance(record, dict) else None

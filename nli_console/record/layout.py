@@ -4,10 +4,13 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+SPEC_VERSION = 1
 RUN_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 ATTEMPT_NAME = re.compile(r"\d{4}")
 CHECKPOINT_NAME = re.compile(r"checkpoint-(\d+)")
 TRASH = ".trash"
+PROBE = ".clock-"
+"""Beginning of the names of files that are touched to read the clock of a file server."""
 SPEC, LABELS, STOP = "spec.json", "labels.json", "control/stop.json"
 OWNER, FINAL, RESULT = "owner.json", "final.json", "result.json"
 GUARDS = "guards.json"
@@ -19,6 +22,8 @@ PROMPT = "prompt.json"
 """In a run's folder and beside its product."""
 ENVIRONMENT_TAG = "NLI_CONSOLE_RUN"
 """Environment variable that every process of a run carries: ``<run folder>`` (absolute, resolved)."""
+TAG_ROOM = 4096
+"""Bytes that a process which waits for its run leaves for the tag's value."""
 
 
 class _Folder:

@@ -58,6 +58,15 @@ def _names(field: str, text: str, known: Iterable[str], what: str) -> tuple[str,
     return tuple(name for name in wanted if name != NONE)
 
 
+def _read_splits(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(text.replace(",", " ").split()))
+
+
+SCORING_FIELDS = frozenset({"evaluate_on", "evaluation_rows"})
+"""Fields of a run that trains nothing: what was trained is reported on in full."""
+TRAINING_FIELDS = frozenset({"report_to"})
+"""Fields of a run that trains: trackers follow a training."""
+
 RUN_FIELDS = (
     FieldDescription(
         "model", "--model", "text", "", help="a name from settings.toml, a hub id or a folder", group="run"
@@ -80,6 +89,25 @@ RUN_FIELDS = (
         minimum=0,
         minimum_exclusive=True,
         maximum=1,
+    ),
+    FieldDescription(
+        "evaluate_on",
+        "--evaluate-on",
+        "list",
+        (),
+        help="splits that are scored, between commas; empty for all that are labelled but train",
+        group="run",
+        reader=_read_splits,
+    ),
+    FieldDescription(
+        "evaluation_rows",
+        "--evaluation-rows",
+        "int",
+        0,
+        help="rows of each split that are scored, chosen by the seed; 0 for all",
+        group="run",
+        unit="rows",
+        minimum=0,
     ),
     FieldDescription(
         "seeds",
@@ -130,3 +158,9 @@ RUN_FIELDS = (
 )
 """In the order of the form."""
 BY_NAME = {field.name: field for field in RUN_FIELDS}
+
+
+def fields_of(trains: bool) -> tuple[FieldDescription, ...]:
+    """The fields of a run by a method that trains something, or nothing."""
+    others = SCORING_FIELDS if trains else TRAINING_FIELDS
+    return tuple(field for field in RUN_FIELDS if field.name not in others)

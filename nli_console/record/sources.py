@@ -73,17 +73,7 @@ def find_source(
     """
     if not text.strip():
         raise ConsoleError("nothing to evaluate is named: expected a run, a folder or a hub id")
-    try:
-        found = groups.find(runs_dir, text)
-    except UnknownRunError:
-        layout = _run_folder(text)
-    else:
-        if found.group is not None:
-            raise ConsoleError(
-                f"{found.group} is a group of {len(found.layouts)} runs; name one of them, such as "
-                f"{found.layouts[0].id}"
-            )
-        (layout,) = found.layouts
+    layout = named_run(text, runs_dir)
     if layout is not None:
         if base is not None:
             raise ConsoleError(f"--model {clean_line(base)}: a run has its own base model; leave it out")
@@ -106,12 +96,27 @@ def find_source(
             f"(`nli-console list` shows them), and as a model: {error}"
         ) from None
     name = clean_line(text, limit=200)
-    local = Path(model) if Path(model).is_absolute() else None
-    return Source(
-        Evaluated(kind="model", name=name, weights=model, digest=None if local is None else digest_of(local)),
-        model,
-        name,
-    )
+    if not Path(model).is_absolute():
+        return Source(Evaluated(kind="model", name=name, weights=model), model, name)
+    return _of_model(Path(model), name)
+
+
+def named_run(text: str, runs_dir: Path) -> RunLayout | None:
+    """The run that ``text`` names by id, unique beginning of one, name or folder; ``None`` where none is.
+
+    Raises:
+        ConsoleError: several runs fit, or a group does.
+    """
+    try:
+        found = groups.find(runs_dir, text)
+    except UnknownRunError:
+        return _run_folder(text)
+    if found.group is not None:
+        raise ConsoleError(
+            f"{found.group} is a group of {len(found.layouts)} runs; name one of them, such as "
+            f"{found.layouts[0].id}"
+        )
+    return found.layouts[0]
 
 
 def of_run(layout: RunLayout, checkpoint: str | None = None) -> Source:
@@ -196,13 +201,7 @@ def of_adapter(folder: Path, name: str, settings: LoadedSettings, base: str | No
     except ConsoleError as error:
         hint = "" if base else "; name its base model with --model"
         raise ConsoleError(f"{shown}: {error}{hint}") from None
-    prompt = read_json_or_none(folder / PROMPT) or {}
-    template = None
-    if prompt.get("template") is not None:
-        try:
-            template = PromptTemplate.model_validate(prompt["template"])
-        except ValidationError:
-            raise ConsoleError(f"{shown}: the template in its {PROMPT} cannot be read") from None
+    template, prompt = _prompt_of(folder, shown)
     return Source(
         Evaluated(
             kind="adapter",
@@ -210,12 +209,40 @@ def of_adapter(folder: Path, name: str, settings: LoadedSettings, base: str | No
             weights=str(folder),
             task=_TASKS[kind],
             digest=digest_of(folder),
-            prompt=_text(prompt.get("digest")),
+            prompt=prompt,
         ),
         model,
         clean_line(wanted, limit=200),
         template=template,
     )
+
+
+def _of_model(folder: Path, name: str) -> Source:
+    """A whole model; one that was merged from an adapter brings the prompt that it was trained with."""
+    template, prompt = _prompt_of(folder, f'model "{name}"')
+    architectures = (read_json_or_none(folder / "config.json") or {}).get("architectures")
+    writes = isinstance(architectures, list) and str(architectures[:1]).endswith("ForCausalLM']")
+    evaluated = Evaluated(
+        kind="model",
+        name=name,
+        weights=str(folder),
+        task="causal" if writes and template is not None else "classifier",
+        digest=digest_of(folder),
+        prompt=prompt,
+    )
+    return Source(evaluated, str(folder), name, template=template)
+
+
+def _prompt_of(folder: Path, shown: str) -> tuple[PromptTemplate | None, str | None]:
+    """The template that weights were trained with, and the digest of their prompts, as far as they say."""
+    prompt = read_json_or_none(folder / PROMPT) or {}
+    template = None
+    if prompt.get("template") is not None:
+        try:
+            template = PromptTemplate.model_validate(prompt["template"])
+        except ValidationError:
+            raise ConsoleError(f"{shown}: the template in its {PROMPT} cannot be read") from None
+    return template, _text(prompt.get("digest"))
 
 
 def digest_of(folder: Path) -> str:

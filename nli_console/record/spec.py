@@ -7,9 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from nli_console.data.prompts import PromptTemplate
 from nli_console.data.spec import DataSpec
 from nli_console.methods.shapes import Task
+from nli_console.record.layout import SPEC_VERSION
 from nli_console.settings import Cache, Checkpoints, Guards, Queue, Telemetry
-
-SPEC_VERSION = 1
 
 
 class Provenance(BaseModel):

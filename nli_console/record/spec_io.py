@@ -1,4 +1,4 @@
-"""Submitting a run, and finding it again."""
+"""Submitting a run, and reading what was asked for."""
 
 import grp
 import os
@@ -7,7 +7,6 @@ import re
 import secrets
 import stat
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -18,19 +17,18 @@ from nli_console.record.files import (
     RecordError,
     ensure_private_dir,
     read_json,
-    read_json_or_none,
     write_json,
     write_json_once,
 )
-from nli_console.record.layout import RUN_ID, RunLayout
-from nli_console.record.spec import SPEC_VERSION, RunSpec
+from nli_console.record.finding import UnknownRunError, ambiguous, find_run, run_folders, run_ids
+from nli_console.record.layout import RUN_ID, SPEC_VERSION, RunLayout
+from nli_console.record.spec import RunSpec
 from nli_console.text import clean_line
 
-_CANDIDATES = 10
-
-
-class UnknownRunError(ConsoleError):
-    """No run fits what a person typed."""
+__all__ = [
+    "UnknownRunError", "ambiguous", "check_runs_dir", "find_run", "load_spec", "new_id", "run_folders",
+    "run_ids", "submit",
+]  # fmt: skip
 
 
 def new_id(method: str, model_name: str, now: float | None = None, *, prefix: str = "") -> str:
@@ -146,79 +144,6 @@ def load_spec(layout: RunLayout) -> RunSpec:
         raise RecordError(
             f"{layout.id}: spec.json: {clean_line(place, limit=80)}: {message}{hint}"
         ) from error
-
-
-def run_folders(root: Path) -> list[RunLayout]:
-    """The run folders in ``root``, newest id first. Symlinks and names that are no ids are left out."""
-    base = root.resolve()
-    return [RunLayout(base / name) for name in run_ids(root)]
-
-
-def run_ids(root: Path) -> list[str]:
-    """The names of :func:`run_folders`; none when ``root`` cannot be read."""
-    try:
-        return listed_ids(root)
-    except OSError:
-        return []
-
-
-def listed_ids(root: Path) -> list[str]:
-    """:func:`run_ids` for who must tell an empty history from one that cannot be read just now.
-
-    Raises:
-        OSError: when ``root`` is there and cannot be read.
-    """
-    try:
-        with os.scandir(root) as entries:
-            names = [
-                entry.name
-                for entry in entries
-                if RUN_ID.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
-            ]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    return sorted(names, reverse=True)
-
-
-def find_run(runs_dir: Path, prefix: str) -> RunLayout:
-    """The run whose id is or uniquely begins with ``prefix``, else the one run of exactly that name.
-
-    The text is compared and never used as a path.
-
-    Raises:
-        UnknownRunError: when no run fits.
-        ConsoleError: when more than one run fits; the candidates are listed.
-    """
-    folders = run_folders(runs_dir)
-    shown = clean_line(prefix, limit=80)
-    if not prefix:
-        raise ConsoleError("no run named: expected an id, the beginning of one, or a run's name")
-    fitting = [layout for layout in folders if layout.id == prefix]
-    fitting = fitting or [layout for layout in folders if layout.id.startswith(prefix)]
-    fitting = fitting or [layout for layout in folders if prefix in _names(layout)]
-    if len(fitting) == 1:
-        return fitting[0]
-    if not fitting:
-        raise UnknownRunError(
-            f'no run "{shown}" in {clean_line(runs_dir, limit=300)}: expected the id, its start or the name '
-            "of a run or group; `nli-console list` shows them"
-        )
-    raise ambiguous(prefix, [layout.id for layout in fitting], "runs")
-
-
-def ambiguous(text: str, ids: Sequence[str], what: str) -> ConsoleError:
-    """The error that ``text`` fits all of ``ids``, which are ``what``."""
-    listed = "\n".join(f"  {clean_line(id, limit=80)}" for id in ids[:_CANDIDATES])
-    more = f"\n  and {len(ids) - _CANDIDATES} more" if len(ids) > _CANDIDATES else ""
-    shown = clean_line(text, limit=80)
-    return ConsoleError(f'"{shown}" fits {len(ids)} {what}; give more of the id:\n{listed}{more}')
-
-
-def _names(layout: RunLayout) -> set[object]:
-    labels = read_json_or_none(layout.labels) or {}
-    if labels.get("name"):
-        return {labels["name"]}
-    return {(read_json_or_none(layout.spec) or {}).get("name")}
 
 
 def _slug(text: str) -> str:

@@ -88,12 +88,19 @@ class Reason:
 
     code: str
     detail: str = ""
+    advice: str = ""
+    """What a person can do about it, where that is not said by the detail."""
 
     @property
     def sentence(self) -> str:
         """The reason in words, with its detail."""
         words = _WORDS.get(self.code, self.code if not self.detail else "")
         return ": ".join(part for part in (words, self.detail) if part)
+
+    def to_json(self) -> dict[str, str]:
+        """Code and detail, and the advice where there is one."""
+        fields = {"code": self.code, "detail": self.detail}
+        return {**fields, "advice": self.advice} if self.advice else fields
 
 
 @dataclass(frozen=True)
@@ -189,7 +196,13 @@ def _on_another_host(evidence: "Evidence") -> RunState:
     host = evidence.host or "another host"
     if evidence.heartbeat_age is None or evidence.heartbeat_age > HEARTBEAT_SILENCE:
         return RunState(
-            State.UNREACHABLE, Reason("other_host", f"{host} has been silent; it may still be at work")
+            State.UNREACHABLE,
+            Reason(
+                "other_host",
+                f"{host} has been silent; it may still be at work",
+                f"look on {host}, where `nli-console list` finds out; a stop that is asked for now is obeyed "
+                "when it answers",
+            ),
         )
     return _watched(evidence)
 
@@ -206,7 +219,7 @@ def _watched(evidence: "Evidence") -> RunState:
         return RunState(State.STOPPING, Reason("user", evidence.stop_kind))
     if evidence.worker is None:
         if evidence.queued:
-            return RunState(State.QUEUED, Reason("waiting", evidence.waiting or "its turn in the queue"))
+            return RunState(State.QUEUED, _waiting(evidence))
         return RunState(State.STARTING, Reason("phase", "starting"))
     silent = evidence.silence if evidence.silence is not None else 0.0
     if evidence.worker == "dead":
@@ -234,6 +247,13 @@ def _unwatched(evidence: "Evidence") -> RunState:
             return RunState(State.STOPPED, Reason("user", "stopped while it waited"), resumable=True)
         return _nobody_waits("its supervisor ended while it waited; resume it to start it")
     return _lost("supervisor_died", "its supervisor ended without a word")
+
+
+def _waiting(evidence: "Evidence") -> Reason:
+    held = evidence.waiting
+    if held is None:
+        return Reason("waiting", "its turn in the queue")
+    return Reason("waiting", held.sentence, held.advice)
 
 
 def _nobody_waits(detail: str) -> RunState:

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from nli_console.record.evidence import gather
 from nli_console.record.files import folder_size
+from nli_console.record.finding import listed_ids
+from nli_console.record.history_cache import HistoryCache, Settled
 from nli_console.record.labels import read_labels
 from nli_console.record.layout import RunLayout
 from nli_console.record.processes import Processes
-from nli_console.record.spec_io import listed_ids
 from nli_console.record.state import derive
 from nli_console.record.summary import Accuracy, RunSummary, summarise
 
@@ -38,10 +39,16 @@ class Store:
     A run whose end is recorded is read once and then only looked at by the modification times of its folders:
     a label or a new attempt changes them. Everything else is looked at on every refresh. Of two runs of the
     same id the one in the earlier root is shown.
+
+    With ``cache_dir``, rows of ended runs are kept there for the next console.
     """
 
-    def __init__(self, roots: Sequence[Path] | Path) -> None:
+    def __init__(self, roots: Sequence[Path] | Path, cache_dir: Path | None = None) -> None:
         self.roots = (roots,) if isinstance(roots, Path) else tuple(roots)
+        self._caches = [] if cache_dir is None else [HistoryCache(cache_dir, root) for root in self.roots]
+        self._kept: dict[str, Settled] = {}
+        self._whole = False
+        self._unkept = False
         self._runs: dict[str, RunSummary] = {}
         self._settled: dict[str, tuple[int, ...]] = {}
         self._sizes: dict[str, int] = {}
@@ -61,6 +68,7 @@ class Store:
         With ``newest``, only that many are read that are not known yet: enough to show something at once.
         """
         moment = time.time() if now is None else now
+        self._recall(newest)
         table = Processes()
         found: dict[str, RunSummary] = {}
         left = newest
@@ -75,6 +83,8 @@ class Store:
                     left -= 1
                 found[run_id] = self._look(base, run_id, table, moment)
         known, self._runs = self._runs, found
+        if newest is None:
+            self._kept.clear()
         removed = tuple(run_id for run_id in known if run_id not in found)
         for run_id in removed:
             self._forget(str(known[run_id].path))
@@ -83,6 +93,22 @@ class Store:
             tuple(run for run_id, run in found.items() if run_id in known and run != known[run_id]),
             removed,
         )
+
+    def keep(self) -> None:
+        """Write the rows of ended runs to the cache, where they differ from what stands there."""
+        if not self._unkept:
+            return
+        self._unkept = False
+        for cache in self._caches:
+            cache.save(self._settled, self.runs)
+
+    def _recall(self, newest: int | None) -> None:
+        """Get the kept rows: before the first look the newest, before the first whole look all."""
+        if self._whole:
+            return
+        self._whole = newest is None
+        for cache in self._caches:
+            self._kept |= cache.load(whole=self._whole)
 
     def size_on_disk(self, run: RunSummary) -> int:
         """Bytes that the run's folder takes, checkpoints included; walks the folder, so ask for few runs.
@@ -110,6 +136,10 @@ class Store:
         known = self._runs.get(run_id)
         if known is not None and signature and self._settled.get(folder) == signature:
             return known
+        kept = self._kept.get(folder)
+        if kept is not None and signature and kept[0] == signature:
+            self._settled[folder] = signature
+            return kept[1]
         self._forget(folder)
         layout = RunLayout(Path(folder))
         evidence = gather(layout, table, now=now)
@@ -118,6 +148,7 @@ class Store:
         # A change within the clock tick of a folder's time would go unseen, so a young folder is read again.
         if recorded and signature and now - max(signature[1::2]) / 1e9 > _RACY:
             self._settled[folder] = signature
+            self._unkept = True
         return summary
 
     def _forget(self, folder: str) -> None:

@@ -6,64 +6,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nli_console.record.accuracy import Accuracy
 from nli_console.record.evidence import Evidence, Final, Result, attempt_numbers, read_final, read_result
 from nli_console.record.files import read_json_or_none
 from nli_console.record.glance import begin_of, last_record, last_steps
 from nli_console.record.labels import Labels
-from nli_console.record.layout import CURVE, GUARDS, METRICS, OWNER, AttemptLayout, RunLayout
+from nli_console.record.layout import (
+    CURVE,
+    GUARDS,
+    METRICS,
+    OWNER,
+    SPEC_VERSION,
+    AttemptLayout,
+    RunLayout,
+)
 from nli_console.record.samples import Guard, guard_of
-from nli_console.record.spec import SPEC_VERSION
 from nli_console.record.state import RunState, State
-from nli_console.text import clean_line, format_accuracy
+from nli_console.record.waiting import Waiting
+from nli_console.text import clean_line
 
 _GUARDS_READ = 20
 REPORTED = ("validation_matched", "validation_mismatched")
 """Splits in the order in which one of them stands for a run."""
-
-
-@dataclass(frozen=True, slots=True)
-class Accuracy:
-    """A measured share of right answers with its 95 % interval; ``n`` rows were asked.
-
-    Where likelihoods were calibrated, ``raw`` is without, and ``calibration`` says how. ``invalid`` is the
-    share of generated answers that name no label; ``None`` where nothing was generated.
-    """
-
-    value: float
-    low: float | None = None
-    high: float | None = None
-    n: int | None = None
-    raw: "Accuracy | None" = None
-    calibration: str = ""
-    invalid: float | None = None
-
-    @property
-    def remark(self) -> str:
-        """``batch-calibrated, raw 51.2 ± 3.1 %``, or ``0.4 % of the answers invalid``; else empty."""
-        parts: list[str] = []
-        if self.raw is not None:
-            raw = format_accuracy(self.raw.value, self.raw.low, self.raw.high)
-            parts.append(f"{self.calibration or 'un'}-calibrated, raw {raw}")
-        if self.invalid is not None:
-            parts.append(f"{100 * self.invalid:.1f} % of the answers invalid")
-        return ", ".join(parts)
-
-    @property
-    def brief(self) -> str:
-        """The same where there is little room: ``raw 51.2 %`` or ``0.4 % invalid``."""
-        parts = [] if self.raw is None else [f"raw {format_accuracy(self.raw.value)}"]
-        if self.invalid is not None:
-            parts.append(f"{100 * self.invalid:.1f} % invalid")
-        return ", ".join(parts)
-
-    def to_json(self) -> dict[str, Any]:
-        """``raw``, ``calibration`` and ``invalid`` are there where they are known."""
-        fields: dict[str, Any] = {"value": self.value, "low": self.low, "high": self.high, "n": self.n}
-        if self.raw is not None:
-            fields |= {"calibration": self.calibration, "raw": self.raw.to_json()}
-        if self.invalid is not None:
-            fields["invalid"] = self.invalid
-        return fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +39,7 @@ class RunSummary:
     ``guards`` are the warnings of the latest attempt that are active, or were when it ended.
     ``evaluates`` is what an evaluate-only run scores: the id of a run with its checkpoint, or a folder or hub
     id; ``evaluated_method`` is how that was trained. ``newer`` says that a later version of the console wrote
-    it.
+    it. ``host`` is another host that a live run is on, ``waiting`` what its supervisor waits for.
     """
 
     id: str
@@ -108,6 +72,8 @@ class RunSummary:
     pinned: bool = False
     notes: str = ""
     newer: bool = False
+    host: str = ""
+    waiting: Waiting | None = None
 
     @property
     def layout(self) -> RunLayout:
@@ -138,7 +104,7 @@ class RunSummary:
             "seed": self.seed,
             "group": self.group,
             "state": self.state.state.value,
-            "reason": None if reason is None else {"code": reason.code, "detail": reason.detail},
+            "reason": None if reason is None else reason.to_json(),
             "resumable": self.state.resumable,
             "submitted": self.submitted,
             "started": self.started,
@@ -160,6 +126,8 @@ class RunSummary:
             "tags": list(self.tags),
             "pinned": self.pinned,
             "notes": self.notes,
+            "host": self.host or None,
+            "queue_place": None if self.waiting is None else self.waiting.place,
             "path": str(self.path),
         }
 
@@ -233,6 +201,8 @@ def summarise(
         pinned=labels.pinned,
         notes=labels.notes,
         newer=isinstance(version, int) and version > SPEC_VERSION,
+        host="" if evidence.own_host or not state.state.live else evidence.host,
+        waiting=evidence.waiting if state.state is State.QUEUED else None,
     )
 
 

@@ -32,11 +32,11 @@ class Said:
     """One turn.
 
     Attributes:
-        role: ``pair`` is a question about a premise and a hypothesis; ``text`` is then the rendered prompt.
+        role: ``pair`` is a question about a premise and a hypothesis; ``text`` is then the filled template.
         text: raw; clean it before it is shown.
         details: what belongs to it: of a pair ``premise``, ``hypothesis``, ``gold``, ``template``, ``shots``;
-            of an answer ``model``, ``adapter``, ``label``, ``raw``, ``calibrated``, ``tokens``, ``seconds``,
-            ``sampling`` and the like. JSON values.
+            of an answer ``prompt`` (the exact text that the model read), ``model``, ``adapter``, ``label``,
+            ``raw``, ``calibrated``, ``tokens``, ``seconds``, ``sampling`` and the like. JSON values.
         t: seconds since the epoch.
     """
 
@@ -171,6 +171,8 @@ def to_markdown(transcript: Transcript) -> str:
         lines += _pair(turn) if turn.role == "pair" else []
         lines += _fenced(turn.text)
         lines += _facts(turn.details)
+        if isinstance(prompt := turn.details.get("prompt"), str):
+            lines += ["", "What the model read:", "", *_fenced(prompt)]
     return "\n".join(lines) + "\n"
 
 

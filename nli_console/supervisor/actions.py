@@ -65,7 +65,7 @@ def resume(layout: RunLayout, survive: Survive = "auto") -> None:
         ConsoleError: when the run is live, has finished, is a silent host's, is open to other users, was
             written by a newer version, or cannot be started.
     """
-    state = _settled(layout)
+    evidence, state = _settled(layout)
     if state.state == State.FINISHED:
         raise ConsoleError(
             f"{layout.id}: has finished; `nli-console show {layout.id}` has the command that runs it again"
@@ -76,7 +76,7 @@ def resume(layout: RunLayout, survive: Survive = "auto") -> None:
             f"resume it when they have left, or end them with `nli-console stop --kill {layout.id}`"
         )
     if not state.resumable:
-        raise ConsoleError(_refusal(layout, state, "resumed"))
+        raise ConsoleError(_refusal(layout, evidence, state, "resumed"))
     _check_own(layout)
     _check_version(layout)
     reap(layout, end_waiting=True)
@@ -91,9 +91,9 @@ def delete(layout: RunLayout) -> Path:
     Raises:
         ConsoleError: when the run is live or unreachable, is already in the trash, or cannot be moved.
     """
-    _, state = _look(layout)
+    evidence, state = _look(layout)
     if state.state.live and not state.resumable:
-        raise ConsoleError(_refusal(layout, state, "deleted"))
+        raise ConsoleError(_refusal(layout, evidence, state, "deleted"))
     deadline = time.monotonic() + _LEAVING
     while state.state is State.FINISHED and _clearing_up(layout):
         if time.monotonic() > deadline:
@@ -159,16 +159,16 @@ def _look(layout: RunLayout) -> tuple[Evidence, RunState]:
     return evidence, derive(evidence)
 
 
-def _settled(layout: RunLayout) -> RunState:
+def _settled(layout: RunLayout) -> tuple[Evidence, RunState]:
     """The state, once those who are leaving have left: a supervisor that clears up after its attempt, or a
     worker that saves because its supervisor died.
     """
     deadline = time.monotonic() + _LEAVING
     while True:
-        _, state = _look(layout)
+        evidence, state = _look(layout)
         leaving = state.state in (State.STOPPED, State.FAILED) and not state.resumable
         if not (leaving or state.state == State.ORPHANED) or time.monotonic() > deadline:
-            return state
+            return evidence, state
         time.sleep(_LOOK_AGAIN)
 
 
@@ -217,10 +217,14 @@ def _request(layout: RunLayout, evidence: Evidence, by: str, kind: str) -> None:
         ) from error
 
 
-def _refusal(layout: RunLayout, state: RunState, verb: str) -> str:
+def _refusal(layout: RunLayout, evidence: Evidence, state: RunState, verb: str) -> str:
+    """One sentence: what keeps the run from it, and what to do."""
     if state.state == State.UNREACHABLE:
-        detail = state.reason.detail if state.reason else "its host is silent"
-        return f"{layout.id}: {detail}, so it cannot be {verb} from here; look on that host first"
+        host = evidence.host or "its host"
+        return (
+            f"{layout.id}: {host} has been silent; it may still be at work, so it cannot be {verb}; look on "
+            f"{host}, or ask with `nli-console stop {layout.id}` for when it answers"
+        )
     if state.state == State.ORPHANED:
         return (
             f"{layout.id}: processes of it are still alive; `nli-console stop --kill {layout.id}` ends them"
@@ -228,7 +232,12 @@ def _refusal(layout: RunLayout, state: RunState, verb: str) -> str:
     if state.state == State.UNREADABLE:
         detail = state.reason.detail if state.reason else "it cannot be read"
         return f"{layout.id}: {detail}, so it cannot be {verb}"
-    return f"{layout.id}: is {state.state}, so it cannot be {verb}; `nli-console stop {layout.id}` first"
+    if state.state == State.QUEUED and verb == "resumed":
+        return f"{layout.id}: waits in the queue already; `nli-console queue start {layout.id}` starts it now"
+    where = "" if evidence.own_host else f" on {evidence.host}"
+    return (
+        f"{layout.id}: is {state.state}{where}, so it cannot be {verb}; `nli-console stop {layout.id}` first"
+    )
 
 
 def _move(source: Path, target: Path, taken: str) -> None:

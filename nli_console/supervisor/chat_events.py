@@ -1,5 +1,6 @@
 """What a chat engine says, as typed events. Every text in them is cleaned here, once."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -74,7 +75,7 @@ class Answered:
     Attributes:
         label: what the parser reads in it; ``None``: no label.
         tokens: that were generated; ``prompt_tokens`` were read.
-        tokens_per_second: after the first token; ``None`` for a single one.
+        tokens_per_second: after the first token; ``None`` for too few to tell.
         ended: by an end token, at ``max_new_tokens``, for want of positions, or by a stop.
     """
 
@@ -113,17 +114,33 @@ class Attached:
 
 @dataclass(frozen=True)
 class Rendered:
-    """What the model would read: control tokens that act are ``special`` pieces."""
+    """What the model would read: control tokens that act are ``special`` pieces.
+
+    Attributes:
+        only_text: names of control tokens that stand in the text and do not act.
+    """
 
     id: int
     pieces: tuple[Piece, ...]
     tokens: int
     positions: int | None
     findings: tuple[Finding, ...]
+    only_text: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
         return "".join(piece.text for piece in self.pieces)
+
+    @property
+    def marked(self) -> str:
+        """The text without colours: a backslash stands before what looks like a control token and is none."""
+        if not self.only_text:
+            return self.text
+        names = re.compile("|".join(map(re.escape, sorted(self.only_text, key=len, reverse=True))))
+        return "".join(
+            piece.text if piece.special else names.sub(lambda match: f"\\{match[0]}", piece.text)
+            for piece in self.pieces
+        )
 
 
 @dataclass(frozen=True)
@@ -289,6 +306,7 @@ def _rendered(id: int, record: Mapping[str, Any]) -> Rendered:
         tokens=record["tokens"],
         positions=record["positions"],
         findings=tuple(Finding(**finding) for finding in record["findings"]),
+        only_text=tuple(map(clean, record.get("only_text", ()))),
     )
 
 

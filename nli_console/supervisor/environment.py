@@ -2,6 +2,7 @@
 
 import os
 import sys
+import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -25,6 +26,14 @@ def python_command(module: str, *arguments: str) -> tuple[list[str], dict[str, s
     if paths:
         environment["PYTHONPATH"] = os.pathsep.join(paths)
     return [sys.executable, "-P", "-m", module, *arguments], environment
+
+
+def code_stamp() -> str:
+    """What changes when this package or an installed one is edited, updated or removed."""
+    files = [path.stat() for path in sorted(Path(nli_console.__file__).parent.rglob("*.py"))]
+    newest = max(status.st_mtime_ns for status in files)
+    installed = os.stat(sysconfig.get_path("purelib")).st_mtime_ns
+    return f"{len(files)} {sum(status.st_size for status in files)} {newest} {installed}"
 
 
 def worker_environment(

@@ -17,12 +17,13 @@ from nli_console.record.layout import ENVIRONMENT_TAG, RunLayout
 from nli_console.record.spec import RunSpec
 from nli_console.record.spec_io import submit
 from nli_console.supervisor.environment import python_command
+from nli_console.supervisor.standby import LOG_NAME
+from nli_console.supervisor.warm_start import WarmStart
 from nli_console.text import clean
 
 Survive = Literal["auto", "session", "systemd"]
 """``launch.survive_logout`` of the settings."""
 
-LOG_NAME = "supervisor.log"
 START_TIMEOUT = 30.0
 _POLL = 0.01
 _LOGIN_TIMEOUT = 2.0
@@ -38,8 +39,10 @@ class Survival:
     sentence: str
 
 
-def launch(layout: RunLayout, survive: Survive = "auto") -> None:
+def launch(layout: RunLayout, survive: Survive = "auto", warm: WarmStart | None = None) -> None:
     """Start the next attempt of a run in a session of its own and wait until it has signed for it.
+
+    ``warm`` is a supervisor that waits for a run; where it cannot take this one it is ended.
 
     Returns also when another console was faster: the run is then being supervised, which is what was asked
         for.
@@ -52,6 +55,9 @@ def launch(layout: RunLayout, survive: Survive = "auto") -> None:
     argv, environment = python_command("nli_console.supervisor.supervise", str(layout.path), str(number))
     environment.pop(ENVIRONMENT_TAG, None)
     if _scope_wanted(survive):
+        # A process that runs already is in no scope of this run.
+        if warm is not None:
+            warm.close()
         scope = ["systemd-run", "--user", "--scope", "--quiet", "--collect"]
         scope.append(f"--unit=nli-console-{layout.id}-{number}")
         if _start(layout, [*scope, "--", *argv], environment, number) is None:
@@ -61,6 +67,10 @@ def launch(layout: RunLayout, survive: Survive = "auto") -> None:
                 f"{layout.id}: systemd-run could not start it: {_last_words(layout)}; "
                 'set survive_logout = "session" under [launch] in settings.toml, or log in again'
             )
+    elif warm is not None:
+        process = warm.order(layout.path, number)
+        if process is not None and _taken(layout, process, number) is None:
+            return
     problem = _start(layout, argv, environment, number)
     if problem is not None:
         raise ConsoleError(f"{layout.id}: {problem}: {_last_words(layout)}")
@@ -71,10 +81,11 @@ def start_all(
     specs: Sequence[RunSpec],
     survive: Survive = "auto",
     started: Callable[[RunLayout], None] = lambda layout: None,
+    warm: WarmStart | None = None,
 ) -> list[RunLayout]:
     """Submit and launch runs one after the other; each then waits for its slot like any other run.
 
-    ``started`` is told of each run as soon as it has been submitted.
+    ``started`` is told of each run as soon as it has been submitted; the first takes ``warm``.
 
     Raises:
         ConsoleError: one could not be started; the message says what became of the others.
@@ -85,7 +96,7 @@ def start_all(
             layout = submit(runs_dir, spec)
             layouts.append(layout)
             started(layout)
-            launch(layout, survive)
+            launch(layout, survive, None if number else warm)
         except ConsoleError as error:
             if len(specs) == 1:
                 raise
@@ -139,7 +150,7 @@ def _scope_wanted(survive: Survive) -> bool:
 
 
 def _start(layout: RunLayout, argv: list[str], environment: dict[str, str], number: int) -> str | None:
-    """Start, wait for the attempt's folder (it appears with its owner), and return what went wrong."""
+    """Start a supervisor, wait until it has the attempt, and return what went wrong."""
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         log = os.open(layout.path / LOG_NAME, flags, 0o600)
@@ -161,6 +172,11 @@ def _start(layout: RunLayout, argv: list[str], environment: dict[str, str], numb
         os.close(log)
     # Collects the supervisor's exit for as long as this console lives, so that it never looks like a zombie.
     threading.Thread(target=process.wait, name=f"reap-{layout.id}", daemon=True).start()
+    return _taken(layout, process, number)
+
+
+def _taken(layout: RunLayout, process: "subprocess.Popen[bytes]", number: int) -> str | None:
+    """Wait for the attempt's folder, which appears with its owner, and return what went wrong."""
     deadline = time.monotonic() + START_TIMEOUT
     while True:
         code = process.poll()

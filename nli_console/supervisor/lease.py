@@ -21,6 +21,8 @@ from nli_console.record.files import open_regular, read_json_or_none, write_json
 from nli_console.record.processes import ProcessIdentity, alive, boot_id
 
 FOLDER_VARIABLE = "NLI_CONSOLE_LEASE_DIR"
+CHAT = "chat"
+"""What a chat is called in place of a run's id; like everything that is no run it has no folder."""
 POLL = 0.5
 STALE_TICKET = 30.0
 """A waiter renews its ticket at every poll; one that is silent for this many seconds is passed over."""
@@ -37,11 +39,18 @@ class Holder:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Ticket:
-    """A waiter in order of age: since when it waits, and its run. ``slots`` are those it would take now."""
+    """A waiter in order of age: since when it waits (or the place it was given), and its run.
+
+    ``slots`` are those that it takes now or as soon as they are free. A waiter that stands ``aside`` is held
+    back by its user and counts for nobody's place.
+    """
 
     since: float
     run_id: str
     slots: tuple[str, ...] = ()
+    aside: bool = False
+    run_dir: str = ""
+    pid: int = 0
 
 
 class Lease:
@@ -112,36 +121,35 @@ class Slots:
             return None
         return Holder(str(record.get("run_id", "")), str(record.get("run_dir", "")), process)
 
+    def held(self, prefix: str = "") -> dict[str, Holder]:
+        """The slots in use whose names begin with ``prefix``, and who has them, by name of the slot."""
+        names = sorted(path.name.removesuffix(".slot") for path in self.folder.glob(f"{prefix}*.slot"))
+        return {name: holder for name in names if (holder := self.holder(name)) is not None}
+
     def waiting(self) -> list[Ticket]:
         """Live tickets, oldest first."""
         boot, found = boot_id(), []
         for path in self._tickets.glob("*.json"):
-            record = read_json_or_none(path)
             with contextlib.suppress(OSError, KeyError, TypeError, ValueError):
-                if (
-                    record is None
-                    or record["boot_id"] != boot
-                    or time.time() - path.stat().st_mtime > STALE_TICKET
-                ):
-                    continue
-                if alive(ProcessIdentity.from_json(record["process"])):
-                    slots = tuple(str(slot) for slot in record["slots"])
-                    found.append(Ticket(float(record["since"]), str(record["run_id"]), slots))
+                held = _read_ticket(path, boot)
+                if held is not None and time.time() - path.stat().st_mtime <= STALE_TICKET and alive(held[0]):
+                    found.append(held[1])
         return sorted(found)
 
 
 class Waiter:
     """One run's place in the queue; use as a context manager, which removes the ticket.
 
-    ``since`` (seconds since the epoch) and the run's id give its place.
+    ``since`` (seconds since the epoch) and the run's id give its place; ``since`` may be changed at any time.
     """
 
     def __init__(self, slots: Slots, holder: Holder, since: float) -> None:
+        self.since = since
         self._slots = slots
         self._holder = holder
-        self._since = since
         self._path = slots.folder / "waiting" / f"{holder.run_id}.{holder.process.pid}.json"
-        self._written: tuple[str, ...] | None = None
+        self._written: dict[str, Any] = {}
+        self._seen: list[Ticket] = []
 
     def __enter__(self) -> "Waiter":
         return self
@@ -150,11 +158,15 @@ class Waiter:
         with contextlib.suppress(OSError):
             os.unlink(self._path)
 
-    def take(self, wanted: tuple[str, ...]) -> Lease | None:
-        """Take one of ``wanted`` that is free and that no older live waiter accepts; ``None``: ask again."""
-        self._renew(wanted)
-        own = (self._since, self._holder.run_id)
-        older = [ticket for ticket in self._slots.waiting() if (ticket.since, ticket.run_id) < own]
+    def take(self, wanted: tuple[str, ...], accepted: tuple[str, ...] = ()) -> Lease | None:
+        """Take one of ``wanted`` that is free and that no older live waiter accepts; ``None``: ask again.
+
+        ``accepted`` are further slots that younger waiters leave to this one, because it waits for them.
+        """
+        self._renew((*wanted, *(slot for slot in accepted if slot not in wanted)), aside=False)
+        own = (self.since, self._holder.run_id)
+        self._seen = self._slots.waiting()
+        older = [ticket for ticket in self._seen if (ticket.since, ticket.run_id) < own]
         for slot in wanted:
             if not any(slot in ticket.slots for ticket in older):
                 lease = self._slots.take(slot, self._holder)
@@ -162,15 +174,54 @@ class Waiter:
                     return lease
         return None
 
-    def _renew(self, wanted: tuple[str, ...]) -> None:
-        if wanted == self._written:
+    def take_any(self, slots: tuple[str, ...]) -> Lease | None:
+        """Take the first of ``slots`` that is free, whoever waits for it."""
+        return next((lease for slot in slots if (lease := self._slots.take(slot, self._holder))), None)
+
+    def stand_aside(self) -> None:
+        """Stay in the queue without being in anybody's way."""
+        self._renew((), aside=True)
+
+    def place(self) -> tuple[int, int]:
+        """Place, from 1, among those who wait for the same, and how many they are, at the last :meth:`take`.
+
+        Those who stand aside do not count.
+        """
+        own, wanted = (self.since, self._holder.run_id), set(self._written.get("slots", ()))
+        others = [
+            (ticket.since, ticket.run_id)
+            for ticket in self._seen
+            if (ticket.run_id, ticket.pid) != (self._holder.run_id, self._holder.process.pid)
+            and not ticket.aside
+            and (not wanted or not ticket.slots or wanted.intersection(ticket.slots))
+        ]
+        return 1 + sum(other < own for other in others), 1 + len(others)
+
+    def _renew(self, accepted: tuple[str, ...], *, aside: bool) -> None:
+        fields = {"since": self.since, "slots": list(accepted), "aside": aside}
+        if fields == self._written:
             with contextlib.suppress(OSError):
                 os.utime(self._path)
                 return
-        record = {**_holder_record(self._holder), "since": self._since, "slots": list(wanted)}
         with contextlib.suppress(OSError):
-            write_json(self._path, record)
-            self._written = wanted
+            write_json(self._path, {**_holder_record(self._holder), **fields})
+            self._written = fields
+
+
+def _read_ticket(path: Path, boot: str) -> tuple[ProcessIdentity, Ticket] | None:
+    """The ticket and whose it is; ``None`` when it is of another boot, damaged or gone."""
+    record = read_json_or_none(path)
+    process = ProcessIdentity.from_json((record or {}).get("process"))
+    if record is None or process is None or record["boot_id"] != boot:
+        return None
+    return process, Ticket(
+        float(record["since"]),
+        str(record["run_id"]),
+        tuple(str(slot) for slot in record["slots"]),
+        record.get("aside") is True,
+        str(record.get("run_dir", "")),
+        process.pid,
+    )
 
 
 def _holder_record(holder: Holder) -> dict[str, Any]:

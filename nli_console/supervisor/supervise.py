@@ -19,11 +19,12 @@ from nli_console.errors import ConsoleError
 from nli_console.record.files import read_json_or_none
 from nli_console.record.glance import glance
 from nli_console.record.layout import RunLayout
-from nli_console.record.processes import own_identity
+from nli_console.record.orders import read_orders
+from nli_console.record.processes import ProcessIdentity, own_identity
 from nli_console.record.state import Reason, State
 from nli_console.supervisor.aftermath import is_full, log_tail, oom_kills, room, run_on_finish
 from nli_console.supervisor.attempt import Attempt
-from nli_console.supervisor.devices import GPU_PREFIX, foreign_use, obstacle, wanted_slots
+from nli_console.supervisor.devices import Lookout, foreign_use, gpu_of
 from nli_console.supervisor.environment import worker_environment
 from nli_console.supervisor.job import Job, read_job
 from nli_console.supervisor.ladder import Graces, Ladder
@@ -31,21 +32,33 @@ from nli_console.supervisor.lease import POLL, Holder, Lease, Slots, Waiter
 from nli_console.supervisor.reap import reap
 from nli_console.supervisor.sweep import has_ended, send, send_group, sweep
 from nli_console.supervisor.telemetry.monitor import GpuMonitor
+from nli_console.supervisor.turn import Turn
 from nli_console.supervisor.verdict import Ending, decide, signal_name
 from nli_console.supervisor.worker_process import become_subreaper, spawn, worker_command
 from nli_console.text import clean, format_duration
 
 if TYPE_CHECKING:
+    from nli_console.supervisor.standby import WarmWorker
     from nli_console.supervisor.telemetry.host import HostSampler
 
 HEARTBEAT = 5.0
 FIRST_READING = 2.0
 QUEUE_READINGS = 1.0
+NEAR, FAR_RESTS = 10, 6
+"""Places in the queue that look at every poll, and how many polls the others rest."""
 _STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-def main(run_dir: str | Path, number: int | None = None, *, graces: Graces | None = None) -> int:
+def main(
+    run_dir: str | Path,
+    number: int | None = None,
+    *,
+    graces: Graces | None = None,
+    warm: "WarmWorker | None" = None,
+) -> int:
     """Run the next attempt (or exactly attempt ``number``) of the run in ``run_dir``; return the exit code.
+
+    ``warm`` is a worker that waits for a run; one that does not fit this run is not used.
 
     Exit codes: 0 finished, 1 failed, 3 stopped, 4 lost (a reaper was first), 73 somebody else runs it.
 
@@ -66,7 +79,7 @@ def main(run_dir: str | Path, number: int | None = None, *, graces: Graces | Non
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {*stopping, signal.SIGCHLD})
     try:
         attempt = Attempt.claim(layout, number)
-        return _Supervisor(layout, job, attempt, slots, graces or Graces(), stopping).run()
+        return _Supervisor(layout, job, attempt, slots, graces or Graces(), stopping, warm).run()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
@@ -82,6 +95,7 @@ class _Supervisor:
         slots: Slots,
         graces: Graces,
         stopping: set[signal.Signals],
+        warm: "WarmWorker | None" = None,
     ) -> None:
         self._layout = layout
         self._job = job
@@ -89,6 +103,7 @@ class _Supervisor:
         self._slots = slots
         self._ladder = Ladder(graces)
         self._stopping = stopping
+        self._warm = warm
         self._monitor = GpuMonitor(min(QUEUE_READINGS, job.telemetry_interval))
         self._lease: Lease | None = None
         self._beaten = time.monotonic()
@@ -117,36 +132,41 @@ class _Supervisor:
 
     def _queue(self) -> Lease | None:
         """Wait for a slot; ``None`` when a stop came first."""
-        owner = self._attempt.owner
-        holder = Holder(self._job.id, str(self._layout.path), own_identity())
-        since = self._job.submitted if owner.attempt == 1 else owner.started
-        environment = {**self._base, **self._job.environment}
+        owner, job = self._attempt.owner, self._job
+        holder = Holder(job.id, str(self._layout.path), own_identity())
+        since = job.submitted if owner.attempt == 1 else owner.started
+        lookout = Lookout(
+            {**self._base, **job.environment},
+            self._slots.held,
+            cpu_slots=job.cpu_slots,
+            wait_for_foreign=job.wait_for_foreign,
+        )
         told = None
         with Waiter(self._slots, holder, since or owner.started) as waiter:
+            turn = Turn(waiter, lookout, lambda: read_orders(self._layout, owner.started))
             self._monitor.first(FIRST_READING)
             while True:
-                wanted = wanted_slots(
-                    environment,
-                    self._monitor.latest(),
-                    cpu_slots=self._job.cpu_slots,
-                    wait_for_foreign=self._job.wait_for_foreign,
-                )
-                lease = waiter.take(wanted.slots)
+                lease = turn.look(self._monitor.latest())
                 if lease is not None:
                     return lease
-                waiting = obstacle(wanted, self._slots.holder)
-                if waiting != told:
-                    self._attempt.event("waiting", **waiting)
-                    told = waiting
-                self._rest(POLL)
-                if self._ladder.cause is not None:
-                    return None
+                if self._warm is not None:
+                    # Nobody knows how long this takes: its memory is given back.
+                    self._warm.drop()
+                    self._warm = None
+                if turn.waiting != told:
+                    self._attempt.event("waiting", **turn.waiting)
+                    told = turn.waiting
+                # Everybody reads everybody's ticket, so those far behind look less often.
+                for _ in range(1 if turn.waiting.get("place", 1) <= NEAR else FAR_RESTS):
+                    self._rest(POLL)
+                    if self._ladder.cause is not None:
+                        return None
 
     # -- working ---------------------------------------------------------------------------------------------
 
     def _work(self, argv: list[str], lease: Lease) -> tuple[State, Reason | None, int | None, int | None]:
         attempt, owner = self._attempt, self._attempt.owner
-        uuid = lease.slot.removeprefix(GPU_PREFIX) if lease.slot.startswith(GPU_PREFIX) else None
+        uuid = gpu_of(lease.slot)
         owner.gpu = (uuid,) if uuid else ()
         attempt.event("lease", **({"gpu": uuid} if uuid else {"slot": lease.slot}))
         environment = worker_environment(
@@ -155,7 +175,7 @@ class _Supervisor:
         become_subreaper()
         oom_before = oom_kills()
         try:
-            owner.worker = spawn(argv, environment, self._layout.path, attempt.layout.console_log)
+            owner.worker = self._start_worker(argv, environment)
         except OSError as error:
             return State.FAILED, Reason("exception", f"the worker could not be started: {error}"), None, None
         owner.queued = False
@@ -177,9 +197,17 @@ class _Supervisor:
             gpu_lost=gpu is not None and gpu.lost,
             disk_full=is_full(self._layout.path),
             room=room(self._layout.path),
-            gpu_users=foreign_use(gpu, without=owner.worker.pid),
+            gpu_users=foreign_use(self._monitor.latest(), uuid, seen_only=True) if uuid else "",
         )
         return *decide(ending), code, by_signal
+
+    def _start_worker(self, argv: list[str], environment: dict[str, str]) -> ProcessIdentity:
+        place, log = self._layout.path, self._attempt.layout.console_log
+        if self._warm is not None:
+            taken = self._warm.hand_over(environment, place, self._attempt.owner.attempt, log)
+            if taken is not None:
+                return taken
+        return spawn(argv, environment, place, log)
 
     def _watch(self) -> int:
         """Until the worker ends: signals, requests, the time limit, telemetry. Returns its wait status."""
@@ -298,13 +326,14 @@ def _rose(before: int | None, after: int | None) -> bool | None:
     return None if before is None or after is None else after > before
 
 
-def _run_as_program(arguments: list[str]) -> int:
+def run_as_program(arguments: list[str], warm: "WarmWorker | None" = None) -> int:
+    """``RUN_DIR [ATTEMPT]``; what cannot be done is said on stderr."""
     try:
-        return main(arguments[0], int(arguments[1]) if len(arguments) > 1 else None)
+        return main(arguments[0], int(arguments[1]) if len(arguments) > 1 else None, warm=warm)
     except ConsoleError as error:
         print(f"nli-console: {clean(error)}", file=sys.stderr, flush=True)
         return error.exit_code
 
 
 if __name__ == "__main__":
-    sys.exit(_run_as_program(sys.argv[1:]))
+    sys.exit(run_as_program(sys.argv[1:]))

@@ -42,6 +42,36 @@ def spawn(argv: Sequence[str], environment: Mapping[str, str], run_dir: Path, lo
     Raises:
         OSError: when the log cannot be opened or the program cannot be started.
     """
+    descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        return _start(argv, environment, run_dir, subprocess.DEVNULL, descriptor, descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def spawn_waiting(argv: Sequence[str], environment: Mapping[str, str]) -> tuple[ProcessIdentity, int, int]:
+    """:func:`spawn` for a worker that has no run yet; also the pipes to order it and to hear what it reports.
+
+    Raises:
+        OSError: when the program cannot be started.
+    """
+    orders_out, orders = os.pipe()
+    reports, reports_in = os.pipe()
+    try:
+        identity = _start(argv, environment, Path("/"), orders_out, reports_in, subprocess.DEVNULL)
+    except OSError:
+        os.close(orders)
+        os.close(reports)
+        raise
+    finally:
+        os.close(orders_out)
+        os.close(reports_in)
+    return identity, orders, reports
+
+
+def _start(
+    argv: Sequence[str], environment: Mapping[str, str], folder: Path, stdin: int, stdout: int, stderr: int
+) -> ProcessIdentity:
     parent = os.getpid()
 
     def prepare() -> None:
@@ -52,20 +82,16 @@ def spawn(argv: Sequence[str], environment: Mapping[str, str], run_dir: Path, lo
         if os.getppid() != parent:
             os._exit(0)
 
-    descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        process = subprocess.Popen(
-            argv,
-            env=environment,
-            cwd=run_dir,
-            stdin=subprocess.DEVNULL,
-            stdout=descriptor,
-            stderr=descriptor,
-            process_group=0,
-            preexec_fn=prepare,
-        )
-    finally:
-        os.close(descriptor)
+    process = subprocess.Popen(
+        argv,
+        env=environment,
+        cwd=folder,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        process_group=0,
+        preexec_fn=prepare,
+    )
     # The supervisor collects all its children with one waitpid; Popen must not look for this one again.
     process.returncode = 0
     return identity_of(process.pid) or ProcessIdentity(process.pid, 0)

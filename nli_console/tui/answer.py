@@ -9,6 +9,7 @@ from nli_console.methods.base import Hyperparameters
 from nli_console.methods.checks import Finding
 from nli_console.methods.estimate import MemoryEstimate
 from nli_console.record.state import State
+from nli_console.record.summary import RunSummary
 from nli_console.tui.form import Form
 
 NoteKind = Literal["ok", "info", "busy", "warning", "error"]
@@ -35,6 +36,8 @@ class Question:
     hyperparameters: Hyperparameters | None
     seed: int = 1
     ignored: frozenset[str] = frozenset()
+    evaluate_on: tuple[str, ...] = ()
+    evaluation_rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -82,12 +85,12 @@ class Answer:
 _FIGURES = ("trainable", "total", "train_rows", "scored_rows", "steps", "memory", "seconds")
 
 
-def own_notes(form: Form, answer: Answer, states: Iterable[State], slots: int) -> list[Note]:
+def own_notes(form: Form, answer: Answer, runs: Iterable[RunSummary], slots: int, paused: bool) -> list[Note]:
     """What the form tells beside the notes of ``answer``; nothing of a start that will be refused."""
     notes = form_notes(form)
     if any(note.kind == "error" for note in (*notes, *answer.notes)):
         return notes
-    return [*notes, queue_note(states, slots)]
+    return [*notes, queue_note((run.state.state for run in runs), slots, paused)]
 
 
 def form_notes(form: Form) -> list[Note]:
@@ -105,8 +108,10 @@ def form_notes(form: Form) -> list[Note]:
     return notes
 
 
-def queue_note(states: Iterable[State], slots: int) -> Note:
+def queue_note(states: Iterable[State], slots: int, paused: bool = False) -> Note:
     """When the run would start, by the states of the others; ``slots`` runs may use the CPU at once."""
+    if paused:
+        return Note("info", "Waits until the queue goes on: it is paused (p in Runs)")
     states = list(states)
     queued = states.count(State.QUEUED)
     working = sum(state in (State.STARTING, State.RUNNING, State.STALLED, State.STOPPING) for state in states)

@@ -1,13 +1,15 @@
 """The app: modes, the status line's readings, keys of everywhere, and leaving cleanly. It owns no run."""
 
 import asyncio
+import gc
 import os
-import signal
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import suppress
-from threading import Timer
-from typing import Any, ClassVar
+from dataclasses import replace
+from importlib import import_module
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import BindingType
 from textual.filter import LineFilter
@@ -15,12 +17,12 @@ from textual.reactive import reactive
 
 from nli_console.record.state import State
 from nli_console.record.store import RunSummary
-from nli_console.settings import LoadedSettings
 from nli_console.text import clean
+from nli_console.tui import background
 from nli_console.tui.alt_digits import read_alt_digits
-from nli_console.tui.background import Poller
 from nli_console.tui.key_order import KeysInOrder
 from nli_console.tui.keys import GROUPS, Key, bindings, key_name
+from nli_console.tui.leaving import SignalExit
 from nli_console.tui.messages import (
     CloneRun,
     Failure,
@@ -28,20 +30,26 @@ from nli_console.tui.messages import (
     OpenRun,
     RunsDue,
     RunsListed,
+    ScreenDrawn,
+    ScreenOpened,
 )
 from nli_console.tui.modes import MODES
 from nli_console.tui.output_filter import OutputFilter
 from nli_console.tui.screens.base import ConsoleModal, ConsoleScreen
-from nli_console.tui.screens.help import HelpScreen
-from nli_console.tui.screens.picker import Choosable, Picker
 from nli_console.tui.sources import MachineReader, RunsReader
 from nli_console.tui.status import Status
+from nli_console.tui.style_memory import StyleMemory
 from nli_console.tui.symbols import Symbols, symbols
 from nli_console.tui.theme import DARK, LIGHT
 
-_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
-_PATIENCE = 5.0
-"""Seconds that leaving on a signal may take before the process ends without further ado."""
+if TYPE_CHECKING:
+    from nli_console.settings import LoadedSettings
+
+_FIRST_LOOK = 0.5
+"""Seconds that the first look at the history gets to say where to open."""
+_GLANCE = 0.002
+_LATER = 0.5
+"""Seconds after the first frame until the other modes are prepared for."""
 
 
 class ConsoleApp(KeysInOrder):
@@ -49,6 +57,7 @@ class ConsoleApp(KeysInOrder):
 
     ``all_listed`` says that ``runs`` are all there are. ``selected_run`` is the run that Runs shows as
     selected: whoever sets it (a launch, a command-line argument) is obeyed as soon as the run is listed.
+    ``start`` is the mode to open in; ``None`` is Runs where there are any, else Launch.
     """
 
     CSS_PATH = "console.tcss"
@@ -56,78 +65,97 @@ class ConsoleApp(KeysInOrder):
     BINDINGS: ClassVar[list[BindingType]] = bindings("everywhere")
 
     status: reactive[Status] = reactive(Status(), repaint=False)
-    runs: reactive[tuple[RunSummary, ...]] = reactive((), repaint=False)
+    runs: reactive[tuple[RunSummary, ...]] = reactive((), repaint=False, always_update=True)
     all_listed: reactive[bool] = reactive(False, repaint=False)
     selected_run: reactive[str | None] = reactive(None, repaint=False)
 
-    def __init__(self, settings: LoadedSettings, *, select: str | None = None) -> None:
+    def __init__(
+        self, settings: "LoadedSettings", *, select: str | None = None, start: str | None = "launch"
+    ) -> None:
         super().__init__()
         self.settings = settings
-        self.symbols: Symbols = symbols(settings.values.interface.symbols)
+        self.symbols: Symbols = symbols(settings.look.symbols)
         self._output_filter = OutputFilter(ascii_only=self.symbols.ascii)
         self.animation_level = "none"
         self.set_class(self.symbols.ascii, "-ascii")
         for theme in (DARK, LIGHT):
             self.register_theme(theme)
-        self.theme = LIGHT.name if settings.values.interface.theme == "light" else DARK.name
+        self.theme = LIGHT.name if settings.look.theme == "light" else DARK.name
+        self.stylesheet = StyleMemory(variables=self.get_css_variables())
         self.set_reactive(ConsoleApp.selected_run, select)
         for mode in MODES:
             self.add_mode(mode.name, mode.factory())
-        self._opened = False
-        self._former_handlers: dict[signal.Signals, Any] = {}
-        self._watchdog: Timer | None = None
-        interface = settings.values.interface
-        self._machine = MachineReader(settings.values.telemetry.interval, settings.runs_dir)
+        self._opened = self._reading = False
+        self._start = "runs" if select else start
+        self.signals: SignalExit | None = None
+        look = settings.look
+        self._machine = MachineReader(look.interval, settings.runs_dir)
+        self._history = RunsReader(settings.runs_dir, settings.cache_dir)
         self._readers = (
-            Poller(self._machine.read, self, settings.values.telemetry.interval, title="readings"),
-            Poller(RunsReader(settings.runs_dir).read, self, interface.refresh, title="runs"),
+            background.Poller(self._machine.read, self, look.interval, title="readings"),
+            background.Poller(self._history.read, self, look.refresh, title="runs"),
         )
 
-    def on_mount(self) -> None:
-        self._catch_signals()
+    async def on_mount(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.signals = SignalExit(lambda code: loop.call_soon_threadsafe(self.exit, None, code))
+        self.signals.catch()
         # Whatever the shell printed while the console was suspended is painted over.
         self.app_resume_signal.subscribe(self, lambda _: self.action_repaint())
         # The first screen is laid out and drawn once, when all of it is there.
         self._begin_batch()
-        self.switch_mode("runs" if self.selected_run else "launch")
+        self.switch_mode(await self._first_mode())
 
-    def on_screen_opened(self) -> None:
+    async def _first_mode(self) -> str:
+        """Where to open; the history opens with its newest rows."""
+        if self._start == "launch":
+            return self._start
+        self._readers[1].start()
+        # A file system that does not answer does not keep the console from opening.
+        deadline = time.monotonic() + _FIRST_LOOK
+        while not self._history.looked.is_set() and time.monotonic() < deadline:
+            await asyncio.sleep(_GLANCE)
+        if self._history.first is not None:
+            self.on_runs_listed(self._history.first)
+        return self._start or ("runs" if self.runs else "launch")
+
+    def on_screen_opened(self, message: ScreenOpened) -> None:
         """A mode was shown for the first time."""
-        if self._opened:
-            return
-        self._opened = True
-        self._end_batch()
-        self.screen.call_after_refresh(self._begin_reading)
+        if not self._opened:
+            self._opened = True
+            self._end_batch()
+            message.screen.refresh(layout=True)
+
+    async def on_screen_drawn(self, message: ScreenDrawn) -> None:
+        """A frame stands: what competes with it for the processor may begin."""
+        await message.screen.begin()
+        if not self._reading:
+            self._reading = True
+            self._begin_reading()
 
     def _begin_reading(self) -> None:
-        """The first frame stands: what competes with it for the processor may begin."""
         for reader in self._readers:
             reader.start()
+            reader.poke()
+        if not gc.isenabled():
+            # What was made until now stays until the end: the collector need not look at it.
+            gc.freeze()
+            gc.enable()
+        self.set_timer(_LATER, self._prepare)
         # Where Launch stands beside its checks, they say so already.
         if self.settings.notice and (self.current_mode != "launch" or self.screen.has_class("-narrow")):
             self.tell(self.settings.notice)
+
+    def _prepare(self) -> None:
+        """Import what the form needs, so that turning to it takes no longer than drawing it."""
+        background.run(lambda: import_module(MODES[0].module) and None, self, title="form")
 
     def on_unmount(self) -> None:
         for reader in self._readers:
             reader.stop()
         self._machine.close()
-        for number, handler in self._former_handlers.items():
-            signal.signal(number, handler)
-
-    def _catch_signals(self) -> None:
-        """Leave through Textual's own exit, which gives the terminal back as it was."""
-        loop = asyncio.get_running_loop()
-
-        def leave(number: int, frame: object) -> None:
-            # A terminal that has hung up can leave the event loop stuck in a write for good.
-            self._watchdog = Timer(_PATIENCE, os._exit, (128 + number,))
-            self._watchdog.daemon = True
-            self._watchdog.start()
-            loop.call_soon_threadsafe(self.exit, None, 128 + number)
-
-        for number in _SIGNALS:
-            with suppress(ValueError):  # not in the main thread
-                self._former_handlers[number] = signal.signal(number, leave)
+        if self.signals is not None:
+            self.signals.restore()
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         return [*super().get_line_filters(), self._output_filter]
@@ -139,15 +167,16 @@ class ConsoleApp(KeysInOrder):
     # What background threads report
 
     def on_machine_read(self, message: MachineRead) -> None:
-        self.status = Status(message.machine, self.status.running, self.status.queued)
+        self.status = replace(self.status, machine=message.machine)
 
     def on_runs_listed(self, message: RunsListed) -> None:
         before = {run.id: run.state.state for run in self.runs}
         self.all_listed = message.complete
+        states = (run.state.state for run in message.runs)
+        self.status = Status.of(self.status.machine, states, message.paused)
         self.runs = message.runs
-        if not message.complete:
+        if not message.complete and self._reading:
             self._readers[1].poke()
-        self.status = Status.of(self.status.machine, (run.state.state for run in message.runs))
         for run in message.runs:
             if not run.state.state.live and run.id in before and before[run.id].live:
                 self._tell_end(run)
@@ -156,7 +185,7 @@ class ConsoleApp(KeysInOrder):
         state = run.state.state
         severity = "information" if state in (State.FINISHED, State.STOPPED) else "error"
         self.tell(run.reason, title=f"{run.name or run.id} {state.value}", severity=severity)
-        if self.settings.values.interface.bell:
+        if self.settings.look.bell:
             self.bell()
 
     def on_failure(self, message: Failure) -> None:
@@ -201,11 +230,15 @@ class ConsoleApp(KeysInOrder):
         self.refresh(repaint=True, layout=True)
 
     def action_help(self) -> None:
+        from nli_console.tui.screens.help import HelpScreen
+
         if isinstance(self.screen, ConsoleScreen):
             self.push_screen(HelpScreen([*self.screen.explained(), self.screen.key_group, "everywhere"]))
 
     def action_palette(self) -> None:
         """Every action of this place, with its keys; the chosen one runs as if its key had been pressed."""
+        from nli_console.tui.screens.picker import Choosable, Picker
+
         screen = self.screen
         if not isinstance(screen, ConsoleScreen):
             return
@@ -244,7 +277,7 @@ def _forget_stale_size() -> None:
                 os.environ.pop(name, None)
 
 
-def run_console(settings: LoadedSettings, *, select: str | None = None) -> int:
+def run_console(settings: "LoadedSettings", *, select: str | None = None) -> int:
     """Open the console and return its exit code; ``select`` is the id of a run to open in Runs.
 
     Raises:
@@ -252,10 +285,10 @@ def run_console(settings: LoadedSettings, *, select: str | None = None) -> int:
     """
     read_alt_digits()
     _forget_stale_size()
-    app = ConsoleApp(settings, select=select)
+    app = ConsoleApp(settings, select=select, start=None)
     app.run()
-    if app._watchdog is not None:
-        app._watchdog.cancel()
+    if app.signals is not None:
+        app.signals.cancel()
     if app._exception is not None:
         raise app._exception
     going = app.status.running + app.status.queued

@@ -54,9 +54,14 @@ class Poller:
         self._interval = interval
         self._title = title
         self._due = Event()
+        self._started = False
         self._stopped = False
 
     def start(self) -> None:
+        """Begin; nothing happens when it has begun."""
+        if self._started:
+            return
+        self._started = True
         Thread(target=self._loop, name=f"console-{self._title}", daemon=True).start()
 
     def poke(self) -> None:

@@ -81,6 +81,7 @@ class Reply:
         text: the answer as far as it is written.
         problem: why it came to nothing.
         rendered: what the model read, once that is known.
+        place: among the replies to one question; 0 is the first.
     """
 
     side: Side | None
@@ -95,6 +96,7 @@ class Reply:
     problem: str = ""
     stopped: bool = False
     rendered: events.Rendered | None = None
+    place: int = 0
 
     @property
     def over(self) -> bool:
@@ -147,10 +149,10 @@ class Desk:
         """
         for _, prompt in prompts:
             prompt.refuse_empty()
-        self._stop("answer", "score", "check")
+        self._stop("check")
+        self.cut()
         self.problem = None
         self._ensure(load)
-        self.replies = []
         for place, (side, prompt) in enumerate(prompts):
             folder = "" if side is None else side.folder
             render = Render(
@@ -165,7 +167,15 @@ class Desk:
             ]
             if isinstance(prompt, Question):
                 ids.append(self._start("score", Score(prompt=prompt, adapter=folder), place))
-            self.replies.append(Reply(side, prompt, gold, sampling, load.model_name, frozenset(ids)))
+            reply = Reply(side, prompt, gold, sampling, load.model_name, frozenset(ids), place=place)
+            self.replies.append(reply)
+
+    def cut(self) -> None:
+        """End the replies that go on, with what there is of them, and begin without any."""
+        self._stop("answer", "score")
+        going = [reply for reply in self.replies if not reply.over]
+        self.finished += [replace(reply, pending=frozenset(), stopped=True) for reply in going]
+        self.replies = []
 
     def _ensure(self, load: Load) -> None:
         if self.model.load != load:

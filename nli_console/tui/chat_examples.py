@@ -23,15 +23,12 @@ class ExampleSource:
         self._wanted = False
         self._rows: int | None = None
         self.problem = ""
-        self.genres: tuple[str, ...] = ()
 
-    def begin(self, start: Callable[[], Helper], *, same_split: bool) -> None:
+    def begin(self, start: Callable[[], Helper]) -> None:
         """Read what the process of ``start`` answers with, from the first."""
         self.close()
         self._job += 1
         self._found, self._place, self._rows, self.problem = [], -1, None, ""
-        if not same_split:
-            self.genres = ()
         self._reading = ExampleReading(self._job, start, self._target, _AHEAD)
 
     def close(self) -> None:
@@ -43,6 +40,16 @@ class ExampleSource:
     @property
     def is_open(self) -> bool:
         return self._reading is not None or bool(self._found)
+
+    @property
+    def waits(self) -> bool:
+        """Whether somebody waits for an example that is still to be read."""
+        return self._wanted
+
+    @property
+    def known(self) -> int:
+        """How many examples were read so far."""
+        return len(self._found)
 
     def step(self, by: int) -> Found | None:
         """The next or the one before; ``None`` while it is read, or where there is none."""
@@ -60,9 +67,6 @@ class ExampleSource:
         if event.job != self._job:
             return None
         self._found += event.examples
-        genres = {found.genre for found in event.examples if found.genre is not None}
-        if not genres <= set(self.genres):
-            self.genres = tuple(sorted({*self.genres, *genres}))
         if event.rows is not None:
             self._rows, self._reading = event.rows, None
         return self.step(1) if self._wanted else None
@@ -70,6 +74,15 @@ class ExampleSource:
     def failed(self, event: ExamplesFailed) -> None:
         if event.job == self._job:
             self.problem, self._reading, self._wanted = event.text, None, False
+
+    @property
+    def counted(self) -> str:
+        """Which of how many examples one is at, and its id and genre; empty before the first."""
+        if not 0 <= self._place < len(self._found):
+            return ""
+        found, more = self._found[self._place], "" if self._rows is not None else "+"
+        genre = "" if found.genre is None else f", {found.genre}"
+        return f"{self._place + 1:,} of {len(self._found):,}{more}  {found.id}{genre}"
 
     @property
     def status(self) -> str:

@@ -11,9 +11,11 @@ from textual.timer import Timer
 
 from nli_console.data.chat import Load, Request
 from nli_console.supervisor.chat import Chat
-from nli_console.supervisor.chat_events import Event, Fragment
+from nli_console.supervisor.chat_events import Checked, Event, Fragment, Loading
 from nli_console.tui.background import post
 
+_MORE = (Fragment, Loading, Checked)
+"""Events that come in long rows; one that ends a check may wait a moment, too."""
 TAKE_EVERY = 0.1
 """Seconds between two repaints while an answer is written: each one is bytes on the wire."""
 
@@ -35,6 +37,8 @@ class ChatLink:
         self._events: list[Event] = []
         self._chat = Chat(self._tell, environment)
         self._taken = 0.0
+        self._going = 0
+        """Id of the request of which more was taken last."""
         self._timer: Timer | None = None
 
     @property
@@ -55,9 +59,14 @@ class ChatLink:
         self._chat.close()
 
     def too_early(self) -> bool:
-        """Whether the last events were taken just now; then :class:`ChatTold` comes again a little later."""
+        """Whether there is only more of what was taken just now; then :class:`ChatTold` comes a little later.
+
+        The first piece of an answer never waits.
+        """
         wait = self._taken + TAKE_EVERY - monotonic()
-        if wait <= 0:
+        with self._lock:
+            more = all(isinstance(event, _MORE) and event.id == self._going for event in self._events)
+        if wait <= 0 or not more:
             return False
         if self._timer is None:
             self._timer = self._target.set_timer(wait, self._later)
@@ -74,6 +83,8 @@ class ChatLink:
             events, self._events = self._events, []
         joined: list[Event] = []
         for event in events:
+            if isinstance(event, _MORE):
+                self._going = event.id
             last = joined[-1] if joined else None
             if isinstance(event, Fragment) and isinstance(last, Fragment) and last.id == event.id:
                 joined[-1] = Fragment(event.id, last.text + event.text)

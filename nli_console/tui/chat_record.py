@@ -72,12 +72,18 @@ class ChatRecord:
         transcript = self._transcript
         self._do(lambda: transcript.append(said))
 
-    def add_reply(self, reply: Reply) -> None:
-        """Keep a question about a pair with its answer, or the answer in a free conversation."""
+    def ask(self, reply: Reply) -> None:
+        """Keep a question about a pair before it is answered: what ends the console then does not lose it."""
         if isinstance(reply.prompt, Question):
             self.add(_question(reply, reply.prompt), reply.model)
-        if reply.text or reply.scored is not None:
-            self.add(_answer(reply), reply.model)
+
+    def add_reply(self, reply: Reply) -> None:
+        """Keep an answer. The same pair put otherwise beside it is kept as a question of its own."""
+        if not reply.text and reply.scored is None:
+            return
+        if reply.place:
+            self.ask(reply)
+        self.add(_answer(reply), reply.model)
 
     @property
     def turns(self) -> tuple[Turn, ...]:
@@ -125,7 +131,6 @@ def _made(transcript: Transcript, path: Path | None) -> MarkdownMade:
 
 
 def _question(reply: Reply, question: Question) -> Said:
-    text = question.template.text(question.premise, question.hypothesis, question.shots)
     details = {
         "premise": question.premise,
         "hypothesis": question.hypothesis,
@@ -133,7 +138,9 @@ def _question(reply: Reply, question: Question) -> Said:
         "template": question.template.name,
         "shots": [shot.id for shot in question.shots],
     }
-    return Said("pair", text if reply.rendered is None else reply.rendered.text, details)
+    return Said(
+        "pair", question.template.text(question.premise, question.hypothesis, question.shots), details
+    )
 
 
 def _answer(reply: Reply) -> Said:
@@ -144,6 +151,8 @@ def _answer(reply: Reply) -> Said:
         "sampling": reply.sampling.model_dump(),
         "stopped": reply.stopped,
     }
+    if reply.rendered is not None:
+        details["prompt"] = reply.rendered.marked
     if reply.answered is not None:
         details |= {"tokens": reply.answered.tokens, "seconds": reply.answered.seconds}
         if not isinstance(reply.prompt, Dialogue):

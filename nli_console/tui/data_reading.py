@@ -1,6 +1,7 @@
 """Reading datasets for the Data screen: processes do it, daemon threads listen to them and post messages."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Condition, Thread
 from time import monotonic
@@ -9,7 +10,7 @@ from textual.message import Message
 from textual.message_pump import MessagePump
 
 from nli_console.data.browse import Found
-from nli_console.data.helper import Helper, found_of, read_profile
+from nli_console.data.helper import Helper, found_of, read_genres, read_profile
 from nli_console.data.profile import Cancelled, DataProfile
 from nli_console.data.resolve import resolve_dataset, resolve_model
 from nli_console.data.spec import DataSpec
@@ -93,6 +94,44 @@ class ExamplesFailed(Message):
 
     job: int
     text: str
+
+
+@dataclass
+class GenresRead(Message):
+    """The genres of a split, cleaned."""
+
+    job: int
+    genres: tuple[str, ...]
+
+
+class GenreReading:
+    """Reads which genres a split has. What fails is not told: the reading of its examples says so."""
+
+    def __init__(self, job: int, spec: DataSpec, split: str, target: MessagePump) -> None:
+        self._job = job
+        self._spec = spec
+        self._split = split
+        self._target = target
+        self._helper: Helper | None = None
+        self._closed = False
+        Thread(target=self._body, name="console-genres", daemon=True).start()
+
+    def close(self) -> None:
+        """Stop reading; nobody waits."""
+        self._closed = True
+        if self._helper is not None:
+            self._helper.close()
+
+    def _body(self) -> None:
+        with suppress(Cancelled, ConsoleError):
+            genres = read_genres(self._spec, self._split, self._started)
+            cleaned = dict.fromkeys(clean_line(genre, limit=80) for genre in genres)
+            post(self._target, GenresRead(self._job, tuple(cleaned)))
+
+    def _started(self, helper: Helper) -> None:
+        self._helper = helper
+        if self._closed:
+            helper.close()
 
 
 class ProfileReading:

@@ -14,7 +14,7 @@ from nli_console.methods.base import Method
 from nli_console.methods.fields import FieldDescription, FieldError, describe, parse, validate
 from nli_console.methods.presets import Preset
 from nli_console.record.groups import base_name
-from nli_console.record.run_fields import RUN_FIELDS
+from nli_console.record.run_fields import RUN_FIELDS, fields_of
 from nli_console.record.spec import RunSpec
 from nli_console.settings import Settings
 
@@ -177,7 +177,7 @@ class Form:
     def problems(self) -> dict[str, str]:
         """What is wrong, by field: unreadable values first, then conflicts between values, then refusals."""
         found: dict[str, str] = {}
-        for field in (*RUN_FIELDS, *self.hyperparameter_fields()):
+        for field in (*fields_of(self.current.trains), *self.hyperparameter_fields()):
             text = self.text(field.name)
             if field.name in _REQUIRED and not text.strip():
                 found[field.name] = _REQUIRED[field.name]
@@ -220,6 +220,16 @@ class Form:
         """
         return parse(self.field(name), self.text(name))
 
+    def scored(self) -> tuple[tuple[str, ...], int]:
+        """Which splits are scored and how many rows of each; of a method that trains, all of all.
+
+        Raises:
+            FieldError: one of the two cannot be read.
+        """
+        if self.current.trains:
+            return (), 0
+        return self.run_value("evaluate_on"), self.run_value("evaluation_rows")
+
     def clone(self, spec: RunSpec) -> None:
         """Fill the form with what a run was asked to be.
 
@@ -239,6 +249,8 @@ class Form:
             "model": spec.model_name,
             "data": spec.data.name,
             "fraction": spec.data.fraction,
+            "evaluate_on": spec.data.evaluate_on,
+            "evaluation_rows": spec.data.evaluation_rows,
             "seeds": (spec.seed,),
             "time_limit": spec.time_limit,
             "name": spec.name if spec.group is None else base_name(spec.name, spec.seed),

@@ -5,41 +5,11 @@ A screen takes its bindings with ``BINDINGS = bindings("launch")`` and names its
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from textual.binding import Binding, BindingType
 
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """One action: keys (Textual names, comma separated), a word for the key bar, a sentence for the help."""
-
-    keys: str
-    action: str
-    label: str
-    help: str
-    shown: bool = False
-    """Whether the key bar has it; help and palette always do."""
-    priority: bool = False
-    """Whether it wins over the focused widget: only for keys that nobody types into a field."""
-    bound: bool = True
-    """Whether the screen binds it; a widget's own keys are only described here."""
-
-    @property
-    def id(self) -> str:
-        """Stable name of the binding, for key maps and tests."""
-        return self.action.partition("(")[0]
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Keys of one place, in the order they are shown."""
-
-    title: str
-    keys: tuple[Key, ...]
-    zoomed: tuple[str, ...] = ()
-    """Ids of what the key bar shows while one thing has the whole screen, in that order."""
-
+from nli_console.tui.key import Group, Key
+from nli_console.tui.review_keys import REVIEW
 
 GROUPS: dict[str, Group] = {
     "everywhere": Group(
@@ -114,6 +84,16 @@ GROUPS: dict[str, Group] = {
             ),
             Key("c", "clone", "clone", "fill the Launch form with this run's settings", shown=True),
             Key("v", "evaluate", "evaluate", "score the run's model on another dataset or split", shown=True),
+            Key(
+                "C",
+                "compare",
+                "compare",
+                "compare the marked runs, 2 to 8: curves, figures, tests, settings",
+                shown=True,
+            ),
+            Key(
+                "E", "explain", "errors", "look at the run's errors; of two marked runs, where they disagree"
+            ),
             Key("d,delete", "delete", "delete", "move the run to the trash", shown=True),
             Key("u", "undo", "undelete", "bring back what was deleted last"),
             Key(
@@ -143,6 +123,12 @@ GROUPS: dict[str, Group] = {
                 bound=False,
             ),
             Key("space", "mark", "mark", "mark the run; stop, resume and delete act on all that are marked"),
+            Key("g", "start_now", "start now", "start a waiting run past the queue, even beside what runs"),
+            Key("f", "queue('first')", "first", "put the waiting run first in the queue"),
+            Key("K,shift+up", "queue('up')", "forward", "let the waiting run pass the one before it"),
+            Key("J,shift+down", "queue('down')", "backward", "let the one behind the waiting run pass it"),
+            Key("h", "hold", "hold", "keep the waiting run from starting, or let it wait its turn again"),
+            Key("p", "pause", "pause queue", "let nothing new start, or let the queue go on"),
             Key("w", "wide_table", "wide table", "hide or show the live view, for more columns"),
             Key("n", "label('name')", "rename", "give the run another name"),
             Key("e", "label('notes')", "notes", "write something down about the run"),
@@ -160,11 +146,13 @@ GROUPS: dict[str, Group] = {
             "resume",
             "clone",
             "evaluate",
+            "explain",
             "log_axis",
             "smoothing",
             "copy_command",
         ),
     ),
+    **REVIEW,
     "chat": Group(
         "Chat",
         (
@@ -176,6 +164,15 @@ GROUPS: dict[str, Group] = {
                 shown=True,
                 priority=True,
             ),
+            Key(
+                "right_square_bracket",
+                "page(1)",
+                "page",
+                "next page or panel: question, answer, prompt",
+                shown=True,
+            ),
+            Key("f7", "page(1)", "page", "the same, also while typing", priority=True),
+            Key("left_square_bracket", "page(-1)", "page back", "the page or panel before"),
             Key("f2,n", "example(1)", "next", "take the next example that passes the filters", shown=True),
             Key("b", "example(-1)", "before", "take the example before"),
             Key("f4", "pick('template')", "template", "choose a prompt template", shown=True),
@@ -191,23 +188,26 @@ GROUPS: dict[str, Group] = {
             Key("f9", "left('settings')", "settings", "model, weights and sampling, or go back", shown=True),
             Key("ctrl+s", "save_template", "save", "save the template as one of your own"),
             Key("ctrl+r", "reset_template", "reset", "set the template back to what is saved"),
-            Key(
-                "right_square_bracket",
-                "page(1)",
-                "page",
-                "next page or panel: question, answer, prompt",
-                shown=True,
-            ),
-            Key("f7", "page(1)", "page", "the same, also while typing", priority=True),
-            Key("left_square_bracket", "page(-1)", "page back", "the page or panel before"),
             Key("x", "stop", "stop", "stop the answer at once; esc does so, too, also while typing"),
             Key("u", "unload", "unload", "end the engine: the model, its memory and its slot are free"),
             Key("r", "reload", "load", "load the model now, or again; in 4-bit where it did not fit"),
             Key(
                 "c", "check", "check", "score 50 rows of the split with this prompt, here and now", shown=True
             ),
-            Key("p", "score", "score", "score every row with this prompt: a run in the queue", shown=True),
-            Key("e", "error", "errors", "take the next example that the check or the run got wrong"),
+            Key(
+                "p",
+                "score",
+                "score",
+                "score rows of the split with this prompt: a run in the queue",
+                shown=True,
+            ),
+            Key(
+                "e",
+                "error",
+                "errors",
+                "take the next example that the check, or a run, got wrong",
+                shown=True,
+            ),
             Key("v", "pick('versus')", "compare", "put another template, or an adapter, beside the answer"),
             Key("a", "pick('answers')", "who answers", "the base model, or an adapter of a qlora_sft run"),
             Key("k", "new", "new", "begin another conversation; the one before stays saved"),

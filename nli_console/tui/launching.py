@@ -17,6 +17,7 @@ from nli_console.record.spec import RunSpec
 from nli_console.settings import LoadedSettings, user_folder
 from nli_console.supervisor import launch as launcher
 from nli_console.supervisor.preflight import Machine, assess, machine_of, recipe_of, refuse, settled
+from nli_console.supervisor.warm_start import WarmStart
 from nli_console.tui import status
 from nli_console.tui.background import describe
 from nli_console.tui.form import Form
@@ -92,6 +93,7 @@ def draft_of(form: Form, hyperparameters: Hyperparameters, ignored: tuple[str, .
     Raises:
         FieldError: a field of the run cannot be read.
     """
+    evaluate_on, evaluation_rows = form.scored()
     return Draft(
         method=form.method,
         hyperparameters=hyperparameters.model_dump(),
@@ -104,35 +106,49 @@ def draft_of(form: Form, hyperparameters: Hyperparameters, ignored: tuple[str, .
         time_limit=form.run_value("time_limit"),
         launcher="tui",
         ignored_checks=ignored,
+        evaluate_on=evaluate_on,
+        evaluation_rows=evaluation_rows,
         report_to=form.run_value("report_to"),
         stop_on=form.run_value("stop_on"),
     )
 
 
 def launch(
-    draft: Draft, seeds: Sequence[int], settings: LoadedSettings, machine: Machine
+    draft: Draft,
+    seeds: Sequence[int],
+    settings: LoadedSettings,
+    machine: Machine,
+    warm: WarmStart | None = None,
 ) -> Launched | LaunchRefused:
     """Compose, submit and start a run, or a group of one for each seed.
 
     Whatever goes wrong is said, beside the field that it names.
     """
     try:
-        return start(compose(draft, settings), settings, machine, seeds)
+        return start(compose(draft, settings), settings, machine, seeds, warm)
     except Exception as error:
+        if warm is not None:
+            warm.close()
         return refusal(describe(error), draft)
 
 
 def start(
-    spec: RunSpec, settings: LoadedSettings, machine: Machine, seeds: Sequence[int] | None = None
+    spec: RunSpec,
+    settings: LoadedSettings,
+    machine: Machine,
+    seeds: Sequence[int] | None = None,
+    warm: WarmStart | None = None,
 ) -> Launched:
     """Judge, submit and start what was composed: once, or as a group with a run for each seed.
+
+    The first run takes ``warm``, a supervisor that waits with its worker.
 
     Raises:
         ConsoleError: a check refuses it, or it cannot be started.
     """
     refuse(assess(recipe_of(spec), settings, machine))
     runs = members(settled(spec), seeds or (spec.seed,))
-    started = launcher.start_all(settings.runs_dir, runs, settings.values.launch.survive_logout)
+    started = launcher.start_all(settings.runs_dir, runs, settings.values.launch.survive_logout, warm=warm)
     return Launched(started[0].id)
 
 

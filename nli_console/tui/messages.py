@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nli_console.record.spec import RunSpec
     from nli_console.record.store import RunSummary
     from nli_console.tui.answer import Answer
+    from nli_console.tui.screens.base import ConsoleScreen
     from nli_console.tui.status import Machine
 
 
@@ -35,6 +36,15 @@ class CloneRun(Message):
 class ScreenOpened(Message):
     """A mode's screen has all its widgets."""
 
+    screen: "ConsoleScreen"
+
+
+@dataclass
+class ScreenDrawn(Message):
+    """A mode's screen stands on the terminal for the first time."""
+
+    screen: "ConsoleScreen"
+
 
 @dataclass
 class RunsDue(Message):
@@ -43,10 +53,14 @@ class RunsDue(Message):
 
 @dataclass
 class RunsListed(Message):
-    """The run folders were read: ``runs`` are the store's summaries, ``complete`` whether they are all."""
+    """The run folders were read: ``runs`` are the store's summaries, ``complete`` whether they are all.
+
+    ``paused`` says that the queue of this folder is.
+    """
 
     runs: tuple["RunSummary", ...]
     complete: bool = True
+    paused: bool = False
 
     def can_replace(self, message: Message) -> bool:
         return isinstance(message, RunsListed)

@@ -24,7 +24,8 @@ from nli_console.settings import LoadedSettings
 from nli_console.supervisor.engine import Engine, EngineAnswer, EngineQuestion
 from nli_console.supervisor.launch import Survival, survival
 from nli_console.supervisor.preflight import Machine, Recipe, assess, engine_question, pace_of
-from nli_console.text import clean_line
+from nli_console.supervisor.warm_start import WarmKeeper
+from nli_console.text import clean_line, format_bytes
 from nli_console.tui.answer import Answer, Note, NoteKind, Question
 from nli_console.tui.background import Latest
 from nli_console.tui.messages import PreflightAnswered
@@ -64,8 +65,19 @@ class Preflight:
         self._told: EngineAnswer | None = None
         self._rows = RowCounts()
         self._survival: Survival | None = None
+        launch = settings.values.launch
+        self.warm = WarmKeeper(launch.warm_worker, launch.environment, self._ask_again)
 
     def ask(self, question: Question) -> None:
+        if self._question is not None:
+            self.warm.touch()
+        self._ask(question)
+
+    def _ask_again(self) -> None:
+        if self._question is not None:
+            self._ask(self._question)
+
+    def _ask(self, question: Question) -> None:
         self._question = question
         self._thread.submit(lambda: PreflightAnswered(self._answer_and_ask(question)))
 
@@ -73,6 +85,7 @@ class Preflight:
         """Stop without waiting; the engine is ended."""
         self._thread.stop()
         self._engine.close()
+        self.warm.close()
 
     def answer(self, question: Question) -> Answer:
         """Everything that can be said now. Reads files: call it on a thread."""
@@ -91,12 +104,14 @@ class Preflight:
             return  # The way to an answer that is here already; should it differ, its end will tell.
         if told != known:
             self._told = told
-            if self._question is not None:
-                self.ask(self._question)
+            self._ask_again()
 
     def _answer(self, question: Question) -> tuple[Answer, EngineQuestion | None]:
         """The answer, and what the engine could add to it."""
         notes: list[Note] = []
+        if waiting := self.warm.memory_bytes:
+            taken = format_bytes(waiting)
+            notes.append(Note("info", f"A worker waits with the libraries loaded, in {taken} of memory"))
         model = self._model(question, notes)
         spec, facts = self._data(question, notes)
         if model is None:
@@ -206,7 +221,9 @@ class Preflight:
         if not question.data:
             return None, None
         try:
-            spec = resolve_dataset(question.data, self._settings, question.fraction)
+            spec = resolve_dataset(question.data, self._settings, question.fraction).model_copy(
+                update={"evaluate_on": question.evaluate_on, "evaluation_rows": question.evaluation_rows}
+            )
             found = check(spec)
         except ConsoleError as error:
             notes.append(Note("error", str(error), "data"))

@@ -1,10 +1,9 @@
 """What a person does to runs, on background threads; the outcome comes back as a message."""
 
-import getpass
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual.message import Message
 from textual.message_pump import MessagePump
@@ -12,9 +11,11 @@ from textual.message_pump import MessagePump
 from nli_console.errors import ConsoleError
 from nli_console.record.groups import member_name
 from nli_console.record.store import RunSummary
-from nli_console.settings import LoadedSettings
 from nli_console.text import clean_line
 from nli_console.tui.background import describe, run
+
+if TYPE_CHECKING:
+    from nli_console.settings import LoadedSettings
 
 
 @dataclass
@@ -38,15 +39,15 @@ def name_of(runs: Sequence[RunSummary]) -> str:
 
 def stop(target: MessagePump, runs: Sequence[RunSummary], *, kill: bool) -> None:
     """Ask runs to stop after a checkpoint, or end them at once."""
-    from nli_console.supervisor import actions
+    from nli_console.supervisor import actions, queue_actions
 
-    by = _user()
+    by = queue_actions.user_name()
     # The last first: a run that waits must not get the slot of one that leaves.
     last_first = sorted(runs, key=lambda held: held.submitted or 0.0, reverse=True)
-    _each(target, "Stop", last_first, lambda held: actions.stop(held.layout, by, kill))
+    each(target, "Stop", last_first, lambda held: actions.stop(held.layout, by, kill))
 
 
-def resume(target: MessagePump, settings: LoadedSettings, runs: Sequence[RunSummary]) -> None:
+def resume(target: MessagePump, settings: "LoadedSettings", runs: Sequence[RunSummary]) -> None:
     """Start the next attempt of runs."""
     from nli_console.supervisor import actions
 
@@ -56,7 +57,7 @@ def resume(target: MessagePump, settings: LoadedSettings, runs: Sequence[RunSumm
         actions.resume(held.layout, survive)
         return f"{held.id} starts again"
 
-    _each(target, "Resume", runs, one)
+    each(target, "Resume", runs, one)
 
 
 def delete(target: MessagePump, runs: Sequence[RunSummary]) -> None:
@@ -105,7 +106,7 @@ def label(target: MessagePump, runs: Sequence[RunSummary], what: str, text: str)
     run(work, target, title=what.capitalize())
 
 
-def _each(
+def each(
     target: MessagePump, title: str, runs: Sequence[RunSummary], one: Callable[[RunSummary], str]
 ) -> None:
     """Do ``one`` to every run; a problem with one run does not keep the others from it."""
@@ -123,10 +124,3 @@ def _each(
         return ActionDone("\n".join(said + problems))
 
     run(work, target, title=title)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "console"

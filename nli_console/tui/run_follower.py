@@ -1,6 +1,7 @@
 """Follows one run's record and makes views of it. Lives on the poller's thread."""
 
 import time
+from typing import TYPE_CHECKING
 
 from nli_console.errors import ConsoleError
 from nli_console.record.curve import Block
@@ -9,10 +10,11 @@ from nli_console.record.files import folder_size
 from nli_console.record.layout import RunLayout
 from nli_console.record.live import LiveRun
 from nli_console.record.samples import Phase
-from nli_console.record.spec import RunSpec
-from nli_console.record.spec_io import load_spec
 from nli_console.tui.run_view import RunView
 from nli_console.tui.widgets.buckets import Buckets
+
+if TYPE_CHECKING:
+    from nli_console.record.spec import RunSpec
 
 SAMPLES_SHOWN = 60
 LOG_LINES = 400
@@ -72,7 +74,9 @@ class RunFollower:
             self._rate.add(block.last_step, block.learning_rate)
         self._last = block
 
-    def _load_spec(self) -> RunSpec | None:
+    def _load_spec(self) -> "RunSpec | None":
+        from nli_console.record.spec_io import load_spec
+
         try:
             return load_spec(self._layout)
         except ConsoleError:

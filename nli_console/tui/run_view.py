@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from nli_console.record.evaluation import SplitReport
 from nli_console.record.samples import EvalPoint, Guard, Phase, ScorePoint, Start, SystemSample
-from nli_console.record.spec import RunSpec
 from nli_console.tui.widgets.buckets import Buckets
+
+if TYPE_CHECKING:
+    from nli_console.record.spec import RunSpec
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,7 @@ class RunView:
     """
 
     id: str
-    spec: RunSpec | None = None
+    spec: "RunSpec | None" = None
     loss: Buckets = field(default_factory=Buckets)
     learning_rate: Buckets = field(default_factory=Buckets)
     evaluations: Sequence[EvalPoint] = ()

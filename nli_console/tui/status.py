@@ -2,21 +2,24 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from textual.content import Content
 
 from nli_console.record.state import State
-from nli_console.supervisor.telemetry.host import HostReading
-from nli_console.supervisor.telemetry.readings import Gpu
 from nli_console.text import clean_line, format_bytes
+
+if TYPE_CHECKING:
+    from nli_console.supervisor.telemetry.host import HostReading
+    from nli_console.supervisor.telemetry.readings import Gpu
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
     """One look at the machine. ``gpus`` is ``None`` where nobody can say; ``note`` then says why."""
 
-    host: HostReading | None = None
-    gpus: tuple[Gpu, ...] | None = ()
+    host: "HostReading | None" = None
+    gpus: "tuple[Gpu, ...] | None" = ()
     note: str | None = None
 
 
@@ -27,18 +30,20 @@ class Status:
     machine: Machine = Machine()
     running: int = 0
     queued: int = 0
+    paused: bool = False
 
     @classmethod
-    def of(cls, machine: Machine, states: Iterable[State]) -> "Status":
+    def of(cls, machine: Machine, states: Iterable[State], paused: bool = False) -> "Status":
         states = list(states)
         queued = states.count(State.QUEUED)
-        return cls(machine, sum(state.live for state in states) - queued, queued)
+        return cls(machine, sum(state.live for state in states) - queued, queued, paused)
 
     def forms(self) -> list[list[Content]]:
         """Ways to say it, longest first; the last one has the counts alone."""
         counts = Content.assemble(
             (f"{self.running} running", "bold $state-running" if self.running else "$muted"),
             (f" {self.queued} queued", "$state-queued") if self.queued else "",
+            (", queue paused", "bold $warning") if self.paused else "",
         )
         gpus = list(self.machine.gpus or ())
         if gpus:
@@ -60,7 +65,7 @@ class Status:
         return [[*note, cpu, memory, counts], [*note, cpu, counts], [cpu, counts], [counts]]
 
 
-def _gpu(index: int, gpu: Gpu, detail: int) -> Content:
+def _gpu(index: int, gpu: "Gpu", detail: int) -> Content:
     """Detail 0: number and load; 1: memory as well; 2: name and power as well."""
     load = "–" if gpu.utilisation is None else f"{gpu.utilisation} %"
     parts: list[tuple[str, str]] = [(f"GPU{index} ", "$muted")]
@@ -76,6 +81,6 @@ def _gpu(index: int, gpu: Gpu, detail: int) -> Content:
     return Content.assemble(*parts)
 
 
-def _busiest(gpus: list[Gpu]) -> Content:
+def _busiest(gpus: "list[Gpu]") -> Content:
     load = max((gpu.utilisation or 0) for gpu in gpus)
     return Content.styled(f"{len(gpus)} GPUs, at most {load} %", "$foreground")

@@ -6,8 +6,8 @@ import warnings
 from pathlib import Path
 
 USAGE = (
-    "usage: python -m nli_console.worker run RUN_DIR ATTEMPT | shapes MODEL CACHE_DIR [TASK] | engine | chat "
-    "| probe"
+    "usage: python -m nli_console.worker run RUN_DIR ATTEMPT | warm | shapes MODEL CACHE_DIR [TASK] | engine "
+    "| chat | predict | package | probe"
 )
 
 
@@ -26,6 +26,10 @@ def main(arguments: list[str]) -> int:
             from nli_console.worker.run import run
 
             return run(Path(run_dir), int(attempt), stop)
+        case ["warm"]:
+            from nli_console.worker.warm import main as warm
+
+            return warm()
         case ["shapes", _, _, *_]:
             from nli_console.worker.shapes import main as shapes
 
@@ -38,6 +42,14 @@ def main(arguments: list[str]) -> int:
             from nli_console.worker.chat.server import main as chat
 
             return chat()
+        case ["predict"]:
+            from nli_console.worker.predict import main as predict
+
+            return predict()
+        case ["package"]:
+            from nli_console.worker.package import main as package
+
+            return package()
         case ["probe"]:
             from nli_console.worker.probe import main as probe
 

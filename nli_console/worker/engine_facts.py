@@ -52,9 +52,15 @@ class Facts:
         spec = DataSpec.model_validate(question["data"])
         try:
             trains = question.get("trains", True)
-            take = take_inventory if trains else take_evaluation_inventory
-            key = (trains, spec.model_copy(update={"fraction": 1.0}).model_dump_json(), fingerprint(spec))
-            inventory = self._inventories.get(key) or _keep(self._inventories, key, take(spec))
+            # The reported rows are the same for every seed, unless it chooses some of them.
+            seed = question["seed"] if spec.evaluation_rows else 0
+            key = (
+                trains, spec.model_copy(update={"fraction": 1.0}).model_dump_json(), fingerprint(spec), seed,
+            )  # fmt: skip
+            inventory = self._inventories.get(key)
+            if inventory is None:
+                taken = take_inventory(spec, seed) if trains else take_evaluation_inventory(spec)
+                inventory = _keep(self._inventories, key, taken)
         except (ConsoleError, OSError) as error:
             known["notes"].append(clean_line(error, limit=300))
             yield known

@@ -12,7 +12,6 @@ from transformers.utils import logging as transformers_logging
 
 from nli_console.data.prompts import AnswerReader
 from nli_console.data.spec import LABELS
-from nli_console.errors import ConsoleError
 from nli_console.methods.evaluation import EvaluationHyperparameters
 from nli_console.record.spec import Evaluated, RunSpec
 from nli_console.worker import prompt_record
@@ -35,9 +34,6 @@ from nli_console.worker.so_far import SoFar
 from nli_console.worker.split_scores import Batches, by_chance, score_split
 from nli_console.worker.tokenising import make_tokeniser, tokenise
 from nli_console.worker.weights import Weights
-
-_LEAST_TEXT = 8
-"""Tokens that a pair takes at the very least, special tokens included."""
 
 
 class EvaluationJob:
@@ -77,7 +73,7 @@ class EvaluationJob:
         prepared = read_rows(attempt, spec)
         config = load_config(self._folder, spec.model_name)
         tokenizer = load_tokenizer(self._folder, spec.model_name, chosen.pad_token)
-        longest = self._longest(usable_positions(config, tokenizer), weights.virtual_tokens)
+        longest = weights.longest(chosen.max_length, usable_positions(config, tokenizer))
         tokeniser, prompt = make_tokeniser(spec, tokenizer, self._folder, longest)
         if prompt is not None:
             prompt_record.require_same(weights.prompt_folder, prompt, self._evaluated.title)
@@ -113,18 +109,6 @@ class EvaluationJob:
                 self._score(name, rows, model, labels, pad, device, self._key(rows, weights, labels))
         finally:
             figures.peak_memory_bytes = memory.peak_bytes()
-
-    def _longest(self, positions: int | None, virtual: int) -> int:
-        """Tokens after which a row is cut: what is wanted, or what the model has positions for."""
-        wanted = self._hyperparameters.max_length
-        if positions is None:
-            return wanted
-        if positions - virtual < _LEAST_TEXT:
-            raise ConsoleError(
-                f"{self._evaluated.title}: its {virtual} virtual tokens leave no room for a pair in the "
-                f"{positions} positions of {self._spec.model_name}"
-            )
-        return min(wanted, positions - virtual)
 
     def _batches(
         self, model: Any, rows: Rows, labels: LabelOrder, pad: int, device: Device

@@ -145,7 +145,7 @@ class PromptTokeniser:
         if cached is not None:
             progress(len(examples), len(examples))
             return cached
-        result = self._render(examples, progress, shots)
+        result = self.fresh(examples, shots, progress)
         try:
             with token_cache.writing(self._cache_dir, key) as path:
                 _write(path, result)
@@ -154,7 +154,13 @@ class PromptTokeniser:
             print(f"the tokenised data is not cached: {error}")
         return result
 
-    def _render(self, examples: Sequence[Example], progress: Progress, shots: Sequence[Example]) -> Prompted:
+    def fresh(
+        self,
+        examples: Sequence[Example],
+        shots: Sequence[Example] = (),
+        progress: Progress | None = None,
+    ) -> Prompted:
+        """As :meth:`split`, without the cache."""
         prompts = self._renderer.render(examples, shots, max_length=self._room, progress=progress)
         answers = [answer for row in prompts.answers for answer in row]
         return Prompted(
@@ -165,18 +171,19 @@ class PromptTokeniser:
             answers=flat(answers, numpy.int32),
             answer_offsets=_offsets(answers),
             shared=prompts.shared,
-            closing=self._closing,
+            closing=self.closing,
             digest=self.digest,
         )
 
     @property
-    def _closing(self) -> tuple[int, ...]:
+    def closing(self) -> tuple[int, ...]:
+        """The tokens that end the assistant's turn, after any answer."""
         return tuple(self._renderer.closing)
 
     def _longest_answer(self) -> int:
         """Of a short pair; a word that merges with the end of a prompt differs by no more than that merge."""
         probe = self._renderer.render([_PROBE])
-        return max(len(answer) for answer in probe.answers[0]) + len(self._closing)
+        return max(len(answer) for answer in probe.answers[0]) + len(self.closing)
 
     def _read(self, key: str, rows: int) -> Prompted | None:
         path = token_cache.lookup(self._cache_dir, key)
@@ -193,7 +200,7 @@ class PromptTokeniser:
                     answers=file.get_tensor("answers"),
                     answer_offsets=file.get_tensor("answer_offsets"),
                     shared=int(figures["shared"]),
-                    closing=self._closing,
+                    closing=self.closing,
                     digest=self.digest,
                 )
         except (OSError, SafetensorError, KeyError, ValueError):

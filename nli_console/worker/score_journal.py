@@ -52,6 +52,28 @@ class ScoreJournal:
                 self.found[row] = value
 
 
+def last_scores(path: Path) -> dict[int, list[float]]:
+    """Row number → three log-likelihoods, as the newest line's key has them; of texts nothing."""
+    records: list[dict[str, Any]] = []
+    tail = Tail(path)
+    while True:
+        batch = tail.read()
+        records += batch.records
+        if not batch.more:
+            break
+    key = records[-1].get("key") if records else None
+    found: dict[int, list[float]] = {}
+    for record in records:
+        rows, values = record.get("rows"), record.get("values")
+        if record.get("key") == key and isinstance(rows, list) and isinstance(values, list):
+            found.update(
+                (row, value)
+                for row, value in zip(rows, values, strict=False)
+                if type(row) is int and isinstance(value, list) and _whole(value)
+            )
+    return found
+
+
 def _whole(value: Any) -> bool:
     if isinstance(value, str):
         return True

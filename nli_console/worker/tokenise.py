@@ -31,6 +31,10 @@ Progress = Callable[[int, int], None]
 """Called with rows done and rows in all; may raise to leave."""
 
 
+def _quiet(_done: int, _total: int) -> None:
+    """Nobody is told."""
+
+
 @dataclass(frozen=True)
 class Tokenised:
     """The token ids of a split, end to end.
@@ -100,7 +104,7 @@ class Tokeniser:
         if cached is not None:
             progress(len(examples), len(examples))
             return cached
-        result = self._tokenise(examples, progress)
+        result = self.fresh(examples, progress)
         try:
             with token_cache.writing(self._cache_dir, key) as path:
                 _write(path, result)
@@ -116,7 +120,8 @@ class Tokeniser:
         add_pairs(digest, examples)
         return digest.hexdigest()
 
-    def _tokenise(self, examples: Sequence[Example], progress: Progress) -> Tokenised:
+    def fresh(self, examples: Sequence[Example], progress: Progress = _quiet) -> Tokenised:
+        """As :meth:`split`, without the cache."""
         with_types = "token_type_ids" in self._tokenizer.model_input_names
         ids: list[numpy.ndarray] = []
         types: list[numpy.ndarray] = []

@@ -29,6 +29,8 @@ from nli_console.worker.models import (
 )
 
 _ADAPTER_WEIGHTS = "adapter_model.safetensors"
+_LEAST_TEXT = 8
+"""Tokens that a pair takes at the very least, special tokens included."""
 
 
 class Weights:
@@ -63,6 +65,21 @@ class Weights:
         told = {**self._evaluated.hyperparameters, **self._adapter}.get("num_virtual_tokens")
         return told if type(told) is int else 0
 
+    def longest(self, wanted: int, positions: int | None) -> int:
+        """Tokens after which a row is cut: what is wanted, or what the model has positions for.
+
+        Raises:
+            ConsoleError: trained tokens leave no room for a pair.
+        """
+        if positions is None:
+            return wanted
+        if positions - self.virtual_tokens < _LEAST_TEXT:
+            raise ConsoleError(
+                f"{self._evaluated.title}: its {self.virtual_tokens} virtual tokens leave no room for a pair "
+                f"in the {positions} positions of {self._name}"
+            )
+        return min(wanted, positions - self.virtual_tokens)
+
     @property
     def prompt_folder(self) -> Path:
         """Where the prompts are recorded that the weights were trained on, if they are."""
@@ -94,6 +111,8 @@ class Weights:
     def _whole(self, pad_token_id: int, device: Device) -> tuple[Any, LabelOrder]:
         config = load_config(self.folder, self._name)
         loader = ModelLoader(self.folder, self._name, config, pad_token_id, device.compute_dtype)
+        if self._evaluated.task == "causal":
+            return loader.causal(dtype=device.compute_dtype), LabelOrder(OWN_ORDER, known=True)
         loader.labels = evaluated_order(config.id2label or {}, self._chosen.label_order, self._name)
         # As in training: weights in fp32, arithmetic in what the device is good at.
         wide = torch.float32 if not is_decoder(config) else device.compute_dtype

@@ -17,6 +17,7 @@ from nli_console.record.files import read_json_or_none
 from nli_console.record.layout import RunLayout
 from nli_console.record.processes import ProcessIdentity, tagged_processes
 from nli_console.record.spec_io import run_folders
+from nli_console.supervisor.engine import ENGINE_VARIABLE
 from nli_console.supervisor.lease import FOLDER_VARIABLE
 from nli_console.supervisor.sweep import send, sweep
 from nli_console.supervisor.worker_process import WORKER_VARIABLE
@@ -96,12 +97,13 @@ def write_pairs(folder: Path) -> None:
 
 @pytest.fixture
 def place(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], warm_engine: str
 ) -> Iterator[Place]:
     for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "HF_HOME"):
         monkeypatch.setenv(name, str(tmp_path / name))
     monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "leases"))
     monkeypatch.setenv(WORKER_VARIABLE, f"{sys.executable} -S {FAKE_WORKER}")
+    monkeypatch.setenv(ENGINE_VARIABLE, warm_engine)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     monkeypatch.chdir(tmp_path)
     write_pairs(tmp_path / "pairs")

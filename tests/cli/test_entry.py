@@ -10,6 +10,7 @@ import pytest
 from nli_console.cli import app
 from nli_console.cli.globals import split_globals
 from nli_console.errors import ConsoleError
+from tests.support.terminal import listen_to_interrupts
 
 
 @pytest.mark.parametrize(
@@ -120,7 +121,11 @@ def test_ctrl_c_ends_a_command_quietly(place):
         "from nli_console.__main__ import main; sys.exit(main())"
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", code], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-c", code],
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=listen_to_interrupts,
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "busy\n"

@@ -61,7 +61,7 @@ def test_what_is_printed_for_a_person(place, fake_chat):
     assert "a note" in result.err
     assert result.err.count("a note") == 1
     for text in (
-        "prompt: demo, 1 shots, 9 tokens", "<s>the \ufffd[31mprompt", "entail\ufffdment",
+        "prompt: demo, 1 shot, 9 tokens", "<s>the \ufffd[31mprompt", "entail\ufffdment",
         "entailment (wrong: neutral)", "4, cut at --max-new-tokens", "100 ms", "30.0",
         "likeliest: neutral (right); calibrated: neutral (right)",
         "the answer says entailment, and the likeliest label is neutral",
@@ -112,6 +112,21 @@ def test_an_engine_that_dies_is_exit_code_1_and_a_sentence(place, fake_chat):
     assert result.code == 1
     assert "the chat engine ended with exit code 7" in result.err
     assert "entail\ufffd" in result.out
+
+
+def test_a_control_token_that_somebody_wrote_is_told_from_one_that_acts(place, fake_chat):
+    fake_chat("typed")
+    result = place.call("prompt", *PAIR)
+    assert "\n<s>It says \\<s> here.\n" in result.out
+    assert "\\<s>: only text, no control token; it is read as the characters that it is" in result.out
+
+
+def test_a_prompt_that_is_too_long_is_an_error_and_no_pages_of_text(place, fake_chat):
+    fake_chat("long")
+    result = place.call("prompt", *PAIR)
+    assert result.code == 2
+    assert "the prompt takes 150 tokens, and the model reads at most 100 with its answer" in result.err
+    assert result.out == ""
 
 
 def test_ctrl_c_ends_the_answer_at_once_and_leaves_no_engine(place, fake_chat):

@@ -121,6 +121,22 @@ def test_unknown_splits_are_named(spec: DataSpec) -> None:
         prepare(spec.model_copy(update={"splits": {"validation_matched": "x"}}), 1)
 
 
+def test_some_rows_of_each_reported_split_are_taken_by_seed_and_training_rows_stay(spec: DataSpec) -> None:
+    whole = prepare(spec, 3)
+    few, more = (prepare(spec.model_copy(update={"evaluation_rows": rows}), 3) for rows in (2, 4))
+    for name, split in few.evaluation.items():
+        assert len(split.examples) == 2
+        assert set(ids(split)) < set(ids(more.evaluation[name])) < set(ids(whole.evaluation[name]))
+        assert few.digests[name] == digest(ids(split))
+        places = [ids(whole.evaluation[name]).index(id) for id in ids(split)]
+        assert places == sorted(places)
+    assert few.train == whole.train
+    other = prepare(spec.model_copy(update={"evaluation_rows": 2}), 5)
+    assert other.digests != few.digests
+    every = prepare(spec.model_copy(update={"evaluation_rows": 10_000}), 3)
+    assert every.evaluation == whole.evaluation
+
+
 def test_an_evaluation_reads_its_reported_splits_and_no_more(spec: DataSpec) -> None:
     training = prepare(spec, 1)
     prepared = prepare_evaluation(spec, 1)

@@ -20,6 +20,7 @@ from nli_console.record.layout import AttemptLayout, RunLayout
 from nli_console.record.processes import ProcessIdentity, alive, tagged_processes
 from nli_console.record.spec_io import run_folders
 from nli_console.record.state import RunState, State, derive
+from nli_console.supervisor.engine import ENGINE_VARIABLE
 from nli_console.supervisor.lease import FOLDER_VARIABLE
 from nli_console.supervisor.sweep import send, sweep
 from nli_console.supervisor.worker_process import WORKER_VARIABLE
@@ -193,9 +194,10 @@ def pair(number: int, **changes: object) -> dict[str, object]:
     }
 
 
-def isolated(folder: Path) -> World:
-    """A world where runs are done by the real worker; whoever makes it clears it."""
+def isolated(folder: Path, engine: str) -> World:
+    """A world where runs are done by the real worker; whoever makes it clears it. See ``warm_engine``."""
     environment = {
+        ENGINE_VARIABLE: engine,
         FOLDER_VARIABLE: str(folder / "leases"),
         "XDG_CONFIG_HOME": str(folder / "config"),
         "XDG_CACHE_HOME": str(folder / "xdg-cache"),
@@ -209,9 +211,9 @@ def isolated(folder: Path) -> World:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def world(tmp_path: Path, warm_engine: str) -> Iterator[World]:
     """A world where runs are done by the fake worker, on thirty pairs."""
-    world = isolated(tmp_path)
+    world = isolated(tmp_path, warm_engine)
     world.environment[WORKER_VARIABLE] = f"{sys.executable} -S {FAKE_WORKER}"
     write_pairs(tmp_path / "pairs")
     write_model(tmp_path / "model")

@@ -92,8 +92,6 @@ def test_what_a_command_that_follows_a_run_prints(world: World) -> None:
 @pytest.mark.slow
 def test_what_the_console_draws(world: World, failed: RunLayout) -> None:
     with world.terminal() as console:
-        console.wait_for("Before you launch")
-        console.press("2")
         console.wait_for("failed")
         console.wait_for("RuntimeError")
         console.wait_for(r"\[@click=app\.leave\]x\[/\]")

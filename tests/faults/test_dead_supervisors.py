@@ -150,13 +150,13 @@ def test_of_two_supervisors_at_once_one_does_the_run(desk: Desk) -> None:
     assert attempt_numbers(run) == [1]
 
 
-def test_a_hundred_times_two_claims_and_one_attempt_each(desk: Desk) -> None:
+def test_two_hundred_times_two_claims_and_one_attempt_each(desk: Desk) -> None:
     run = desk.submit()
-    argv = [sys.executable, "-P", "-m", "tests.supervisor.rivals", str(run.path), "100"]
+    argv = [sys.executable, "-P", "-m", "tests.supervisor.rivals", str(run.path), "200"]
     rivals = subprocess.run(argv, stdout=subprocess.PIPE, text=True, timeout=PATIENCE, check=True)
     codes = [sorted(int(code) for code in line.split()) for line in rivals.stdout.splitlines()]
-    assert codes == [[0, 73]] * 100
-    assert attempt_numbers(run) == list(range(1, 101))
+    assert codes == [[0, 73]] * 200
+    assert attempt_numbers(run) == list(range(1, 201))
 
 
 def test_a_reused_pid_is_neither_the_run_nor_signalled(desk: Desk) -> None:

@@ -51,7 +51,7 @@ def test_a_gpu_that_is_taken_between_the_check_and_the_start(desk: Desk, play: P
     result = result_of(run.attempt(1))
     assert result is not None
     assert result["reason"]["code"] == "cuda_oom"
-    taken = f"{H100['name']}: in use by {getpass.getuser()} 61.0 GiB"
+    taken = f"GPU0: {getpass.getuser()} uses 61.0 GiB, not through the console"
     assert result["reason"]["detail"].endswith(f"({taken})"), "the run's own memory is not counted"
 
 

@@ -37,8 +37,6 @@ def test_a_hostile_record_is_drawn_clean(world: World) -> None:
         ):
             stream.write(json.dumps({"v": 1, "seq": 999, "t": 1.0, **record}) + "\n")
     with world.terminal() as console:
-        console.wait_for("Before you launch")
-        console.press("2")
         console.wait_for("failed")
         console.press("enter")
         console.wait_for(r"\[@click=app\.leave\]x\[/\]")

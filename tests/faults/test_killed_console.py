@@ -21,6 +21,8 @@ def test_three_runs_go_on_when_the_console_is_killed(world: World) -> None:
     runs = [world.launch() for _ in range(2)]
     with world.terminal() as console:
         console.wait_for("2 running")
+        console.press("1")
+        console.wait_for("Starts at once")
         console.press("f5")
         console.wait_for("3 running")
         (third,) = (run for run in world.runs if run.id not in {run.id for run in runs})
@@ -34,7 +36,6 @@ def test_three_runs_go_on_when_the_console_is_killed(world: World) -> None:
     assert [curve(run) for run in runs] == before
     with world.terminal() as another:
         another.wait_for("3 running")
-        another.press("2")
         another.wait_for("20 of 60")
         for run in runs:
             go(run, 20)

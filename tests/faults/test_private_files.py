@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import nli_console
 from nli_console.errors import ConsoleError
 from nli_console.record.evidence import gather
 from nli_console.record.labels import update_labels
@@ -128,3 +130,17 @@ def test_a_request_of_a_layout_that_is_gone_is_refused(tmp_path: Path) -> None:
     shutil.rmtree(run.path)
     with pytest.raises(ConsoleError):
         actions.stop(RunLayout(run.path), "anna")
+
+
+def test_nothing_opens_a_socket() -> None:
+    """Fault: a port or socket would let everybody on the machine talk to one's runs."""
+    package = Path(nli_console.__file__).parent
+    users = re.compile(
+        r"^\s*(?:import|from) (?:socket|socketserver|http\.server|multiprocessing\.connection)", re.M
+    )
+    found = {
+        path.name: re.findall(r"socket\.(\w+)", path.read_text(encoding="utf-8"))
+        for path in package.rglob("*.py")
+        if users.search(path.read_text(encoding="utf-8"))
+    }
+    assert found == {"processes.py": ["gethostname"]}

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from nli_console.record.compose import Draft, compose
+from nli_console.record.files import read_json, write_json
 from nli_console.record.layout import RunLayout
 from nli_console.record.log_tail import read_log
 from nli_console.record.spec_io import submit
@@ -15,6 +16,8 @@ from nli_console.worker import run as worker
 from nli_console.worker.stop import StopFlag
 from tests.cli.conftest import Place
 from tests.cli.conftest import place as place
+from tests.support.fake_reports import write_guards, write_report
+from tests.support.fake_runs import make_run
 
 TOKEN = "hf_" + "Kq7ZtR2mWx" * 4
 KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c"
@@ -71,6 +74,29 @@ def test_commands_neither_record_nor_print_a_token(place: Place) -> None:
         assert TOKEN not in answer.out + answer.err
         assert KEY not in answer.out + answer.err
     assert not any(secret in line for line in shown_log(run) for secret in (TOKEN, KEY))
+
+
+def test_what_is_exported_holds_no_token(place: Place) -> None:
+    """Fault: an older record holds a token in its name, its reason and a warning; then it is handed on."""
+    run = make_run(place.runs_dir, "failed", steps=5, reason=("exception", f"401 for {TOKEN}"))
+    write_guards(run, ("nan_steps", "warning", f"seen with {TOKEN}"))
+    write_report(run)
+    labels = read_json(run.labels) or {}
+    write_json(run.labels, {**labels, "name": f"try {TOKEN}"})
+    with run.attempt(1).console_log.open("a") as log:
+        log.write(f"token {TOKEN} and WANDB_API_KEY={KEY}\n")
+    other = make_run(place.runs_dir, steps=5)
+    exports = place.folder / "exports"
+    exports.mkdir()
+    for arguments in (
+        ["export", run.id, other.id, "--format", "json", "--output", str(exports / "runs.json")],
+        ["report", run.id, "--output", str(exports / "report.html")],
+    ):
+        answer = place.call(*arguments)
+        assert answer.code == 0, answer.err
+        assert TOKEN not in answer.out + answer.err
+    assert len(list(exports.iterdir())) == 2
+    assert holding_a_secret(exports) == []
 
 
 def shown_log(run: RunLayout) -> list[str]:

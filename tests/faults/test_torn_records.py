@@ -9,13 +9,14 @@ import pytest
 
 from nli_console.record.curve import CurveReader
 from nli_console.record.evidence import gather
-from nli_console.record.glance import begin_of, end_of, glance, last_record, last_steps, last_waiting
+from nli_console.record.glance import begin_of, end_of, glance, last_record, last_steps
 from nli_console.record.journal import Journal, Tail
 from nli_console.record.labels import read_labels
 from nli_console.record.layout import AttemptLayout, RunLayout
 from nli_console.record.live import LiveRun
 from nli_console.record.state import derive
 from nli_console.record.summary import summarise
+from nli_console.record.waiting import last_waiting
 from tests.support.fake_runs import make_run
 
 JOURNALS = ("metrics.jsonl", "curve.jsonl", "system.jsonl", "events.jsonl")
@@ -41,7 +42,7 @@ def read_everything(run: RunLayout) -> None:
     attempt = run.attempt(1)
     for reader in (glance, end_of, last_record, last_steps, begin_of):
         reader(attempt.metrics)
-    last_waiting(attempt.events)
+    last_waiting(attempt.events, run.id)
 
 
 @pytest.mark.parametrize("name", JOURNALS)

@@ -47,7 +47,7 @@ def test_what_is_written_reads_back(name: str) -> None:
     field = BY_NAME[name]
     values = {
         "fraction": 0.25, "seeds": (1, 7), "time_limit": 5400.0, "report_to": ("wandb", "mlflow"),
-        "stop_on": ("nan_steps",),
+        "stop_on": ("nan_steps",), "evaluate_on": ("validation_matched", "test"), "evaluation_rows": 200,
     }  # fmt: skip
     value = values.get(name, "a b")
     assert parse(field, field.format(value)) == value

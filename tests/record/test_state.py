@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from nli_console.record.evidence import Evidence, Final, Result
 from nli_console.record.state import HEARTBEAT_SILENCE, SETTLING, Liveness, Reason, RunState, State, derive
+from nli_console.record.waiting import Waiting
 
 COMPLETED = Final(True, False, None, {})
 STOPPED = Final(False, True, Reason("user"), {})
@@ -20,7 +21,7 @@ RUNNING = Evidence(
 )  # fmt: skip
 DEAD = replace(RUNNING, supervisor="dead", worker="dead")
 ELSEWHERE = replace(RUNNING, own_host=False, same_boot=False, supervisor="unknown", worker="unknown")
-WAITING = replace(RUNNING, worker=None, queued=True, started=False, phase="", waiting="GPU 0")
+WAITING = replace(RUNNING, worker=None, queued=True, started=False, phase="", waiting=Waiting("GPU 0"))
 SUBMITTED = Evidence(attempt_age=1.0)
 OLD = SETTLING + 1
 

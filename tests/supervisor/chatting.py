@@ -38,6 +38,12 @@ class Talk:
         self.chat = Chat(self.queue.put)
         self.heard: list[events.Event] = []
 
+    def forget(self) -> None:
+        """What was heard so far is of no interest any more."""
+        while not self.queue.empty():
+            self.queue.get()
+        self.heard.clear()
+
     def until(self, fits: Callable[[events.Event], bool]) -> events.Event:
         while True:
             try:

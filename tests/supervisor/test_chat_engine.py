@@ -19,18 +19,102 @@ from nli_console.supervisor.lease import FOLDER_VARIABLE, Holder, Slots
 from tests.supervisor.chatting import ENDLESS, GENERATE, LOAD, MODEL, PATIENCE, QUESTION, Talk, gone
 
 
-@pytest.fixture
-def slots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Slots:
-    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "leases"))
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    return Slots()
+@pytest.fixture(scope="module")
+def slots(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slots]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(FOLDER_VARIABLE, str(tmp_path_factory.mktemp("chat") / "leases"))
+        patch.setenv("CUDA_VISIBLE_DEVICES", "")
+        yield Slots()
 
 
-@pytest.fixture
-def talk(slots: Slots) -> Iterator[Talk]:
+@pytest.fixture(scope="module")
+def one_talk(slots: Slots) -> Iterator[Talk]:
     talk = Talk()
     yield talk
     talk.chat.close()
+
+
+@pytest.fixture
+def talk(one_talk: Talk) -> Talk:
+    """The talk of all tests, with the model that the one before has left, if it has left one."""
+    one_talk.forget()
+    return one_talk
+
+
+@pytest.fixture
+def loaded(talk: Talk) -> Talk:
+    """The talk with a model: loading one takes seconds, so nobody loads what is there."""
+    if talk.chat.model is None:
+        assert isinstance(talk.ask(LOAD), events.Loaded)
+    return talk
+
+
+@pytest.mark.slow
+def test_while_a_run_has_the_device_a_load_says_whose_it_is_and_waits(talk: Talk, slots: Slots):
+    lease = slots.take("cpu-0", Holder("20261123-140255-lora-demo-3f2a", "/runs/x", own_identity()))
+    assert lease is not None
+    id = talk.chat.ask(LOAD)
+    waiting = talk.next(events.Waiting)
+    assert (waiting.what, waiting.holder) == ("a CPU slot", "20261123-140255-lora-demo-3f2a")
+    assert [ticket.run_id for ticket in slots.waiting()] == ["chat"]
+    talk.chat.stop(id)
+    assert isinstance(talk.over(id), events.Stopped)
+    assert slots.waiting() == []
+    again = talk.chat.ask(LOAD)
+    talk.next(events.Waiting)
+    lease.release()
+    assert isinstance(talk.over(again), events.Loaded)
+
+
+@pytest.mark.slow
+def test_a_stop_ends_an_answer_and_not_the_model(loaded: Talk):
+    talk = loaded
+    id = talk.chat.ask(ENDLESS)
+    talk.next(events.Fragment)
+    talk.chat.stop(id)
+    answered = talk.over(id)
+    assert isinstance(answered, events.Answered)
+    assert answered.ended == "stopped"
+    assert 0 < answered.tokens < 2000
+    waiting = [talk.chat.ask(request) for request in (ENDLESS, GENERATE)]
+    talk.chat.stop(waiting[1])
+    talk.chat.stop(waiting[0])
+    assert isinstance(talk.over(waiting[1]), events.Stopped)
+    assert isinstance(talk.ask(GENERATE), events.Answered)
+
+
+@pytest.mark.slow
+def test_an_engine_that_is_killed_says_what_happened_and_the_next_one_starts_empty(
+    loaded: Talk, slots: Slots
+):
+    talk = loaded
+    ids = [talk.chat.ask(ENDLESS), talk.chat.ask(GENERATE)]
+    talk.next(events.Fragment)
+    talk.process.kill()
+    for id in ids:
+        failed = talk.over(id)
+        assert isinstance(failed, events.Failed)
+        assert failed.kind == "out_of_memory"
+        assert "was ended by SIGKILL" in failed.message
+        assert "4-bit (nf4)" in failed.message
+    assert talk.next(events.Unloaded).reason == "crashed"
+    assert slots.holder("cpu-0") is None
+    failed = talk.ask(GENERATE)
+    assert isinstance(failed, events.Failed)
+    assert failed.kind == "not_loaded"
+    assert isinstance(talk.ask(LOAD), events.Loaded)
+
+
+@pytest.mark.slow
+def test_two_models_never_stand_beside_one_another(loaded: Talk, slots: Slots):
+    talk = loaded
+    first = talk.process.pid
+    again = talk.ask(LOAD.model_copy(update={"model_name": "second"}))
+    assert isinstance(again, events.Loaded)
+    assert gone(first)
+    assert talk.chat.model is not None
+    assert talk.chat.model.model_name == "second"
+    assert not any(isinstance(event, events.Unloaded) for event in talk.heard)
 
 
 @pytest.mark.slow
@@ -67,72 +151,6 @@ def test_a_model_is_loaded_asked_and_gone_again(talk: Talk, slots: Slots):
     failed = talk.ask(GENERATE)
     assert isinstance(failed, events.Failed)
     assert (failed.kind, failed.message) == ("not_loaded", "no model is loaded; load one first")
-
-
-@pytest.mark.slow
-def test_a_stop_ends_an_answer_and_not_the_model(talk: Talk):
-    talk.ask(LOAD)
-    id = talk.chat.ask(ENDLESS)
-    talk.next(events.Fragment)
-    talk.chat.stop(id)
-    answered = talk.over(id)
-    assert isinstance(answered, events.Answered)
-    assert answered.ended == "stopped"
-    assert 0 < answered.tokens < 2000
-    waiting = [talk.chat.ask(request) for request in (ENDLESS, GENERATE)]
-    talk.chat.stop(waiting[1])
-    talk.chat.stop(waiting[0])
-    assert isinstance(talk.over(waiting[1]), events.Stopped)
-    assert isinstance(talk.ask(GENERATE), events.Answered)
-
-
-@pytest.mark.slow
-def test_while_a_run_has_the_device_a_load_says_whose_it_is_and_waits(talk: Talk, slots: Slots):
-    lease = slots.take("cpu-0", Holder("20261123-140255-lora-demo-3f2a", "/runs/x", own_identity()))
-    assert lease is not None
-    id = talk.chat.ask(LOAD)
-    waiting = talk.next(events.Waiting)
-    assert (waiting.what, waiting.holder) == ("a CPU slot", "20261123-140255-lora-demo-3f2a")
-    assert [ticket.run_id for ticket in slots.waiting()] == ["chat"]
-    talk.chat.stop(id)
-    assert isinstance(talk.over(id), events.Stopped)
-    assert slots.waiting() == []
-    again = talk.chat.ask(LOAD)
-    talk.next(events.Waiting)
-    lease.release()
-    assert isinstance(talk.over(again), events.Loaded)
-
-
-@pytest.mark.slow
-def test_two_models_never_stand_beside_one_another(talk: Talk, slots: Slots):
-    talk.ask(LOAD)
-    first = talk.process.pid
-    again = talk.ask(LOAD.model_copy(update={"model_name": "second"}))
-    assert isinstance(again, events.Loaded)
-    assert gone(first)
-    assert talk.chat.model is not None
-    assert talk.chat.model.model_name == "second"
-    assert not any(isinstance(event, events.Unloaded) for event in talk.heard)
-
-
-@pytest.mark.slow
-def test_an_engine_that_is_killed_says_what_happened_and_the_next_one_starts_empty(talk: Talk, slots: Slots):
-    talk.ask(LOAD)
-    ids = [talk.chat.ask(ENDLESS), talk.chat.ask(GENERATE)]
-    talk.next(events.Fragment)
-    talk.process.kill()
-    for id in ids:
-        failed = talk.over(id)
-        assert isinstance(failed, events.Failed)
-        assert failed.kind == "out_of_memory"
-        assert "was ended by SIGKILL" in failed.message
-        assert "4-bit (nf4)" in failed.message
-    assert talk.next(events.Unloaded).reason == "crashed"
-    assert slots.holder("cpu-0") is None
-    failed = talk.ask(GENERATE)
-    assert isinstance(failed, events.Failed)
-    assert failed.kind == "not_loaded"
-    assert isinstance(talk.ask(LOAD), events.Loaded)
 
 
 @pytest.mark.slow

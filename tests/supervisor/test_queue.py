@@ -14,10 +14,8 @@ from nli_console.record.evidence import gather
 from nli_console.record.processes import ProcessIdentity, alive, identity_of, own_identity
 from nli_console.record.state import State, derive
 from nli_console.supervisor import actions
-from nli_console.supervisor.devices import allowed_gpus, wanted_slots
 from nli_console.supervisor.lease import Holder, Slots, Waiter
 from nli_console.supervisor.sweep import send
-from nli_console.supervisor.telemetry.readings import Gpu, GpuProcess, GpuReading
 from tests.supervisor.conftest import (
     PATIENCE,
     Desk,
@@ -192,56 +190,6 @@ def test_a_lease_folder_open_to_others_is_closed(tmp_path: Path) -> None:
     folder.chmod(0o777)
     Slots(folder)
     assert folder.stat().st_mode & 0o777 == 0o700
-
-
-def gpu(uuid: str, *processes: GpuProcess, used: int = 0, lost: bool = False) -> Gpu:
-    return Gpu(uuid, "H100", used, 80 * 2**30, 0, 60.0, 30, processes, lost)
-
-
-READING = GpuReading(0.0, (gpu("GPU-a"), gpu("GPU-b"), gpu("GPU-c", lost=True)))
-
-
-@pytest.mark.parametrize(
-    ("visible", "expected"),
-    [
-        (None, ["GPU-a", "GPU-b"]),
-        ("1", ["GPU-b"]),
-        ("1,0", ["GPU-b", "GPU-a"]),
-        ("GPU-b", ["GPU-b"]),
-        ("0,7,1", ["GPU-a"]),
-        ("2", []),
-        ("MIG-1f", ["MIG-1f"]),
-    ],
-)
-def test_only_gpus_inside_the_environment_are_taken(visible: str | None, expected: list[str]) -> None:
-    assert READING.gpus is not None
-    assert allowed_gpus(READING.gpus, visible) == expected
-
-
-def wanted(reading: GpuReading, wait: bool = True, **environment: str):
-    return wanted_slots(environment, reading, cpu_slots=2, wait_for_foreign=wait)
-
-
-def test_a_machine_without_gpus_offers_its_cpu_slots() -> None:
-    assert wanted(GpuReading(0.0, (), "no NVIDIA driver")).slots == ("cpu-0", "cpu-1")
-    assert wanted(READING, CUDA_VISIBLE_DEVICES="").slots == ("cpu-0", "cpu-1")
-
-
-def test_a_gpu_that_somebody_else_uses_is_named_and_waited_for_unless_told_not_to() -> None:
-    bob = GpuProcess(7, "bob", 30 * 2**30)
-    reading = GpuReading(0.0, (gpu("GPU-a", bob),))
-    assert wanted(reading).slots == ()
-    assert "bob 30.0 GiB" in wanted(reading).obstacle
-    assert wanted(reading, wait=False).slots == ("gpu-GPU-a",)
-
-
-def test_memory_in_use_by_nobody_visible_counts_as_use() -> None:
-    reading = GpuReading(0.0, (gpu("GPU-a", used=5 * 2**30), gpu("GPU-b")))
-    assert wanted(reading).slots == ("gpu-GPU-b",)
-
-
-def test_a_driver_that_does_not_answer_is_waited_for() -> None:
-    assert wanted(GpuReading(0.0, None, "no reading: hung")).slots == ()
 
 
 def test_flock_is_the_lock(tmp_path: Path) -> None:

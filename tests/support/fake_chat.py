@@ -1,5 +1,6 @@
 """Stands in for the chat engine: knows the protocol and no model. ``FAKE_CHAT`` says how it behaves.
 
+``long``: the prompt is longer than the model reads. ``typed``: somebody wrote a control token.
 ``hang``: the answer begins and never ends. ``die``: the process ends in the middle of the answer. ``wait``: a
 load says first whose the device is.
 """
@@ -37,6 +38,12 @@ DONE: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 
+CHANGED: dict[str, dict[str, Any]] = {
+    "long": {"tokens": 150},
+    "typed": {"pieces": [["<s>", True], ["It says <s> here.", False]], "only_text": ["<s>"]},
+}
+"""What a prompt is rendered to instead, by mode."""
+
 
 def main() -> None:
     for line in sys.stdin:
@@ -55,7 +62,10 @@ def main() -> None:
             if MODE == "die":
                 os._exit(7)
             say("text", text="ment")
-        say("done", **DONE[request["op"]])
+        done = DONE[request["op"]]
+        if request["op"] == "render":
+            done |= CHANGED.get(MODE, {})
+        say("done", **done)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,8 @@ import pyte
 PATIENCE = 90.0
 """Seconds until something that should happen counts as missing; a busy machine takes its time."""
 _ESCAPE_PAUSE = 0.5
+_LOOK = 0.04
+"""Seconds between two looks at the screen."""
 _NAMED = {
     "enter": "\r",
     "escape": "\x1b",
@@ -32,6 +34,7 @@ _NAMED = {
     "right": "\x1b[C",
     "left": "\x1b[D",
     "f5": "\x1b[15~",
+    "f12": "\x1b[24~",
     "home": "\x1b[H",
     "end": "\x1b[F",
     "pageup": "\x1b[5~",
@@ -109,19 +112,30 @@ class Terminal:
         got = bytearray()
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
-            ready, _, _ = select.select([self._master], [], [], left)
-            if not ready:
-                break
-            try:
-                chunk = os.read(self._master, 65536)
-            except OSError:
-                break
+            chunk = self.read(left)
             if not chunk:
                 break
             got += chunk
             self.raw += chunk
             self.stream.feed(chunk)
         return bytes(got)
+
+    def read(self, seconds: float) -> bytes:
+        """What arrives first within ``seconds``, not shown on the screen; empty when nothing does."""
+        ready, _, _ = select.select([self._master], [], [], seconds)
+        if not ready:
+            return b""
+        try:
+            return os.read(self._master, 65536)
+        except OSError:
+            return b""
+
+    def read_to(self, mark: bytes) -> None:
+        """Read until ``mark`` has come behind what was read before."""
+        begin, deadline = len(self.raw), time.monotonic() + PATIENCE
+        while self.raw.find(mark, begin) < 0:
+            assert time.monotonic() < deadline, f"no {mark!r}; the screen is:\n{self.text}"
+            self.pump(0.02)
 
     def wait_for(self, pattern: str, *, timeout: float = PATIENCE) -> re.Match[str]:
         """Wait until ``pattern`` (a regular expression) stands on the screen; fails with the screen shown."""
@@ -137,7 +151,7 @@ class Terminal:
                 raise AssertionError(
                     f"the program ended ({self.process.returncode}) before {pattern!r} appeared:\n{self.text}"
                 )
-            self.pump(0.1)
+            self.pump(_LOOK)
 
     def wait_gone(self, pattern: str, *, timeout: float = PATIENCE) -> None:
         """Wait until ``pattern`` no longer stands on the screen."""
@@ -147,7 +161,7 @@ class Terminal:
                 raise AssertionError(
                     f"{pattern!r} was still there after {timeout} s; the screen is:\n{self.text}"
                 )
-            self.pump(0.1)
+            self.pump(_LOOK)
 
     def wait_exit(self, *, timeout: float = PATIENCE) -> int:
         """Wait for the program to end, reading what it still draws; returns its exit code."""
@@ -155,8 +169,8 @@ class Terminal:
         while self.process.poll() is None:
             if time.monotonic() > deadline:
                 raise AssertionError(f"still running after {timeout} s; the screen is:\n{self.text}")
-            self.pump(0.1)
-        self.pump(0.2)
+            self.pump(0.02)
+        self.pump(0.05)
         return self.process.returncode
 
     def resize(self, columns: int, rows: int) -> None:

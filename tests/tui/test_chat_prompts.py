@@ -4,21 +4,27 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 from textual.widgets import Input
 
 from nli_console.data.chat import Check, Dialogue, Generate, Load, Question, Render, Score
 from nli_console.data.prompts import Turn, catalogue
 from nli_console.data.spec import Example
+from nli_console.record.compose import Draft
 from nli_console.record.trained_adapters import TrainedAdapter
 from nli_console.settings import state_folder, user_folder
 from nli_console.supervisor import chat_events as events
-from nli_console.tui import chat_link
+from nli_console.tui import chat_link, launching
 from nli_console.tui.app import ConsoleApp
 from nli_console.tui.chat_work import AdaptersFound
+from nli_console.tui.messages import Launched
 from nli_console.tui.screens.prompt import Prompt
 from nli_console.tui.widgets.text_input import TextInput
+from tests.data.corpora import one_file, original_row, write_jsonl
 from tests.support.fake_engine import CALIBRATED, RAW, FakeEngine, answered, loaded, scored
+from tests.support.fake_runs import make_run
 from tests.tui.chatting import answer_all, ask, open_chat, screen_text, shows, tell, until, write_pair
 
 
@@ -230,6 +236,85 @@ async def test_a_quick_check_counts_up_and_its_errors_come_one_key_each(chat: Co
         await pilot.press("e")
         await until(pilot, lambda: screen.form.premise == "The wrong one.")
         assert screen.form.gold == "entailment"
+
+
+async def test_the_errors_of_a_finished_run_come_one_key_each(
+    console: Callable[..., ConsoleApp], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(chat_link, "Chat", FakeEngine)
+    rows = [original_row(number) for number in range(5)]
+    data = one_file(write_jsonl(tmp_path / "pairs.jsonl", rows), splits={"validation_matched": "pairs.jsonl"})
+    run = make_run(
+        tmp_path / "runs", "finished", steps=1, method="icl", name="asked", data=data, hyperparameters={}
+    )
+    run.predictions.mkdir()
+    # The third and the last row are wrong.
+    predicted = ["entailment", "neutral", "neutral", "entailment", "contradiction"]
+    table = pyarrow.table({"id": [row["pairID"] for row in rows], "predicted": predicted})
+    pyarrow.parquet.write_table(table, run.predictions / "validation_matched.parquet")
+    app = console(defaults={"model": "demo-encoder", "data": "demo"})
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        screen, _ = await open_chat(pilot)
+        await until(pilot, lambda: screen.shell.runs)
+        await pilot.press("e")
+        await shows(pilot, "Errors of which run?")
+        await pilot.press("enter")
+        await until(pilot, lambda: screen.form.hypothesis == "hypothesis 2")
+        assert screen.form.gold == "contradiction"
+        await shows(pilot, "error 1 of 2")
+        await pilot.press("e")
+        await until(pilot, lambda: screen.form.hypothesis == "hypothesis 4")
+        await pilot.press("e")
+        await shows(pilot, "That was the last of its 2 errors.")
+
+
+async def test_so_many_rows_of_the_split_are_scored_in_a_run(
+    chat: ConsoleApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drafts: list[Draft] = []
+
+    def launch(draft: Draft, *_: object) -> Launched:
+        drafts.append(draft)
+        return Launched("20261126-050000-icl-demo-3f2a")
+
+    monkeypatch.setattr(launching, "launch", launch)
+    async with chat.run_test(size=(120, 40), notifications=True) as pilot:
+        screen, _ = await open_chat(pilot)
+        await pilot.press("p")
+        await shows(pilot, "Rows of validation_matched, demo, chosen by seed 1, or all.")
+        chat.screen.query_one(Input).value = "0"
+        await shows(pilot, "Expected a number of rows above 0, or all.")
+        chat.screen.query_one(Input).value = "120"
+        await pilot.press("enter")
+        await shows(pilot, "is in the queue")
+        screen.form.chooser.choice("split").choose("validation_mismatched")
+        await pilot.press("p")
+        await until(pilot, lambda: isinstance(chat.screen, Prompt))
+        chat.screen.query_one(Input).value = "all"
+        await pilot.press("enter")
+        await until(pilot, lambda: len(drafts) == 2)
+        asked = [(draft.evaluate_on, draft.evaluation_rows, draft.seed) for draft in drafts]
+        assert asked == [(("validation_matched",), 120, 1), (("validation_mismatched",), 0, 1)]
+        screen.form.chooser.choice("split").choose("train")
+        await pilot.press("p")
+        await shows(pilot, "a run takes its demonstrations from train; choose another split to score")
+
+
+async def test_a_question_is_kept_before_it_is_answered_and_a_cut_answer_after_it(chat: ConsoleApp) -> None:
+    async with chat.run_test(size=(120, 40)) as pilot:
+        screen, engine = await open_chat(pilot)
+        write_pair(screen)
+        _, generate, _ = await ask(pilot, engine)
+        (file,) = (state_folder() / "transcripts").glob("*.jsonl")
+        await until(pilot, lambda: len(file.read_text().splitlines()) == 2)
+        assert "Nobody is awake." in file.read_text()
+        await tell(pilot, engine, loaded(engine.last(Load)), events.Fragment(generate, "It goes"))
+        await shows(pilot, "It goes")
+        await ask(pilot, engine)
+        await until(pilot, lambda: len(file.read_text().splitlines()) == 4)
+        turns = [json.loads(line) for line in file.read_text().splitlines()[1:]]
+        assert [turn["role"] for turn in turns] == ["pair", "assistant", "pair"]
+        assert (turns[1]["text"], turns[1]["details"]["stopped"]) == ("It goes", True)
 
 
 async def test_an_edited_template_is_saved_before_a_run_scores_it(chat: ConsoleApp) -> None:

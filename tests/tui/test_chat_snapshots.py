@@ -2,12 +2,12 @@
 
 import pytest
 
-from nli_console.data.chat import Load
+from nli_console.data.chat import Generate, Load, Render, Score
 from nli_console.methods.checks import Finding
 from nli_console.supervisor import chat_events as events
 from nli_console.tui import chat_link
-from tests.support.fake_engine import FakeEngine, rendered
-from tests.tui.chatting import answer_all, ask, open_chat, shows, tell, write_pair
+from tests.support.fake_engine import FakeEngine, answered, loaded, rendered, scored
+from tests.tui.chatting import answer_all, ask, open_chat, shows, tell, until, write_pair
 
 SIZES = [(120, 40), (80, 24), (60, 20)]
 
@@ -20,7 +20,7 @@ def chat(console, monkeypatch):
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 def test_answered(snap_compare, chat, size):
-    async def answered(pilot):
+    async def shown(pilot):
         screen, engine = await open_chat(pilot)
         write_pair(screen, "entailment")
         ids = await ask(pilot, engine)
@@ -32,7 +32,31 @@ def test_answered(snap_compare, chat, size):
         screen._draw({"prompt"})
         screen.set_focus(None)
 
-    assert snap_compare(chat(), terminal_size=size, run_before=answered)
+    assert snap_compare(chat(), terminal_size=size, run_before=shown)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_two_templates_side_by_side(snap_compare, chat, size):
+    async def answered_twice(pilot):
+        screen, engine = await open_chat(pilot)
+        write_pair(screen, "contradiction")
+        screen.form.choice("versus").choose("template recommended")
+        await ask(pilot, engine)
+        await until(pilot, lambda: len(engine.asked(Score)) == 2)
+        numbered = list(enumerate(engine.requests, 1))
+        for kind, told in ((Generate, answered), (Score, scored)):
+            first, second = (id for id, each in numbered if isinstance(each, kind))
+            more = ("Contradiction", "contradiction") if kind is Generate else ()
+            await tell(pilot, engine, told(first), told(second, *more))
+        ids = [id for id, each in numbered if isinstance(each, Render)]
+        await tell(pilot, engine, loaded(engine.last(Load)), *map(rendered, ids[-2:]))
+        await until(pilot, lambda: not screen.desk.busy)
+        screen.desk.rendering = False
+        screen._settling.stop()
+        screen._draw({"prompt"})
+        screen.set_focus(None)
+
+    assert snap_compare(chat(), terminal_size=size, run_before=answered_twice)
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")

@@ -21,6 +21,21 @@ from tests.tui.test_launch_screen import until
 from tests.tui.test_terminal import PROGRAM
 
 CONSOLE = Console(color_system="truecolor")
+MARK = b"\x1b[4711n"
+"""What the console under test writes for ``f12``, behind all that the keys before it made it draw."""
+MARKING = f"""
+from textual.binding import Binding
+from nli_console.tui import app
+
+class Marking(app.ConsoleApp):
+    __module__ = app.__name__  # where Textual looks for the style sheet
+    BINDINGS = [Binding("f12", "mark", priority=True)]
+
+    def action_mark(self):
+        self.call_after_refresh(lambda: self._driver.write({MARK.decode()!r}))
+
+app.ConsoleApp = Marking
+"""
 
 
 def cells(text: str, style: str = ""):
@@ -62,18 +77,24 @@ def terminal(tmp_path):
     make_run(tmp_path / "runs", "finished", name="first run", age=4000)
     make_run(tmp_path / "runs", "failed", name="日本語の名前 and more", age=8000)
     root = Path(__file__).parents[2]
-    with Terminal([sys.executable, "-c", PROGRAM, str(tmp_path)], cwd=root) as running:
+    with Terminal([sys.executable, "-c", MARKING + PROGRAM, str(tmp_path)], cwd=root) as running:
         running.wait_for("Starts at once")
         settle(running)
         yield running
 
 
-def settle(terminal: Terminal) -> int:
-    """Read until nothing comes for a while; return how many bytes came."""
-    total = 0
-    while got := terminal.pump(0.7):
-        total += len(got)
-    return total
+def settle(terminal: Terminal, quiet: float = 0.2) -> int:
+    """Read until all keys are seen to and nothing comes for ``quiet`` s; return how many bytes came."""
+    before = len(terminal.raw)
+    terminal.press("f12")
+    terminal.read_to(MARK)
+    read_until_quiet(terminal, quiet)
+    return len(terminal.raw) - before
+
+
+def read_until_quiet(terminal: Terminal, seconds: float) -> None:
+    while terminal.pump(seconds):
+        continue
 
 
 def picture(terminal: Terminal) -> list[list[tuple[str, str, str, bool]]]:
@@ -113,7 +134,8 @@ def test_what_is_shown_is_what_was_drawn(terminal):
         for key in keys:
             terminal.press(key)
             terminal.pump(0.15)
-        settle(terminal)
+        # What the checks find out is drawn a quarter of a second behind the last key.
+        settle(terminal, 0.4)
         before = picture(terminal)
         terminal.press("ctrl+l")
         settle(terminal)
@@ -125,7 +147,7 @@ def test_coming_back_from_the_shell_paints_everything(terminal):
     settle(terminal)
     before = picture(terminal)
     os.kill(terminal.process.pid, signal.SIGTSTP)
-    settle(terminal)
+    read_until_quiet(terminal, 0.7)
     terminal.screen.reset()
     os.kill(terminal.process.pid, signal.SIGCONT)
     terminal.wait_for("Before you launch")

@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -103,12 +104,15 @@ def console(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
 
     class Listed:
         def __init__(self, *_: object) -> None:
-            self.told = False
+            self.looked = Event()
+            self.first: RunsListed | None = None
 
         def read(self) -> RunsListed | None:
-            listed = None if self.told else RunsListed(runs)
-            self.told = True
-            return listed
+            if self.first is not None:
+                return None
+            self.first = RunsListed(runs)
+            self.looked.set()
+            return self.first
 
     monkeypatch.setattr(app_module, "RunsReader", Listed)
     views = RunsRead(tuple(view_of(run) for run in RUNS + GROUP if run.state.state is not State.QUEUED))
@@ -131,6 +135,7 @@ async def settled(pilot) -> None:
         if (
             isinstance(app.screen, RunsScreen)
             and app.selected_run is None
+            and app.screen.live is not None
             and app.screen.live._view is not None
         ):
             break

@@ -102,9 +102,9 @@ def test_an_answer_is_the_librarys_own_streamed_and_read(demo: Desk):
     assert found["text"] == heard.text == plainly(prompt, 20)
     assert found["label"] in LABELS
     assert found["ended"] == "end"
-    assert found["tokens"] >= 2
+    assert 2 <= found["tokens"] < 8
     assert 0 < found["first_token_seconds"] < found["seconds"]
-    assert found["tokens_per_second"] > 0
+    assert found["tokens_per_second"] is None
     assert found["prompt_tokens"] > 50
 
 
@@ -126,8 +126,10 @@ def written(demo: Desk, heard: Heard, positions: int | None = None, **sampling: 
 
 
 def test_an_answer_ends_where_the_model_has_no_more_positions(demo: Desk):
-    found = written(demo, Heard(), positions=5, max_new_tokens=50)
-    assert (found.ended, found.tokens) == ("positions", 5)
+    found = written(demo, Heard(), positions=8, max_new_tokens=50)
+    assert (found.ended, found.tokens) == ("positions", 8)
+    assert found.tokens_per_second is not None
+    assert found.tokens_per_second > 0
 
 
 def test_a_stop_ends_an_answer_between_two_tokens_and_keeps_what_there_is(demo: Desk):

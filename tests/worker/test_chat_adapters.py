@@ -22,7 +22,12 @@ from nli_console.record.spec import RunSpec
 from nli_console.record.spec_io import submit
 from nli_console.record.store import Store
 from nli_console.record.trained_adapters import adapter_of, adapters_over
+from nli_console.settings import LoadedSettings, Settings
+from nli_console.tui import app as app_module
+from nli_console.tui.screens.chat import ChatScreen
 from nli_console.worker.chat.desk import Desk
+from tests.tui.chatting import screen_text, until
+from tests.tui.conftest import SteadyMachine
 from tests.worker import tiny
 from tests.worker.conftest import SPLITS, Run
 from tests.worker.test_chat import do, free, loaded
@@ -156,6 +161,38 @@ def test_finished_runs_offer_their_adapters(root: Path, trained: RunLayout):
     store.refresh()
     assert [each.run_id for each in adapters_over(MODEL, store.runs)] == ["run-sft"]
     assert adapters_over("another/model", store.runs) == []
+
+
+@pytest.mark.slow
+async def test_the_console_puts_the_adapter_beside_the_base_model(
+    root: Path, trained: RunLayout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(app_module, "MachineReader", SteadyMachine)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    values = Settings.model_validate(
+        {"runs_dir": root / "runs", "cache_dir": tmp_path, "chat": {"model": "demo-decoder"}}
+    )
+    app = app_module.ConsoleApp(LoadedSettings(values, None, None))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("3")
+        screen = app.screen
+        assert isinstance(screen, ChatScreen)
+        await until(pilot, lambda: "adapter name of run-sft" in screen.form.choice("answers").choices)
+        screen.form.choice("answers").choose("adapter name of run-sft")
+        screen.form.choice("versus").choose("base model")
+        screen.form.put(QUESTION.premise, QUESTION.hypothesis, "entailment")
+        await pilot.press("f5")
+        await until(pilot, lambda: len(screen.desk.replies) == 2 and not screen.desk.busy)
+        tuned, base = screen.desk.replies
+        assert tuned.problem == base.problem == ""
+        assert tuned.scored is not None
+        assert base.scored is not None
+        assert tuned.scored.raw != pytest.approx(base.scored.raw, abs=1e-3)
+        text = screen_text(app)
+        assert "adapter name of run-sft" in text
+        assert "base model  demo" in text
+        for reply in (tuned.scored, base.scored):
+            assert f"{100 * reply.raw['neutral']:.0f} %" in text
 
 
 @pytest.mark.slow

@@ -36,7 +36,7 @@ def ids(found: dict[str, Any]) -> set[str]:
 
 def test_a_sound_prompt_has_no_findings(texts: Texts):
     found = render(texts, premise="All the nurses are in the kitchen.")
-    assert found["findings"] == []
+    assert found["findings"] == found["only_text"] == []
     assert found["positions"] == 2048
     assert found["tokens"] > len(found["pieces"])
 
@@ -67,6 +67,7 @@ def test_a_conversation_is_rendered_too(texts: Texts):
     special = [text for text, acts in found["pieces"] if acts]
     assert special.count("<|eot_id|>") == 1
     assert any("Hello <|eot_id|> there" in text for text, acts in found["pieces"] if not acts)
+    assert found["only_text"] == ["<|eot_id|>"]
     assert found["findings"] == []
 
 

@@ -146,6 +146,11 @@ class ControlTokens:
             found.insert(0, Piece(bos, True))
         return found
 
+    def only_text(self, pieces: Iterable[Piece]) -> list[str]:
+        """Names of control tokens that stand in the text of ``pieces`` and do not act, each once."""
+        found = (self._control.findall(piece.text) for piece in pieces if not piece.special)
+        return list(dict.fromkeys(name for names in found for name in names))
+
     def _as_text(self, token: str) -> str:
         """What is tokenised in place of a control token that is only text."""
         return token if self.by_runs and token in self._special else _broken(token)

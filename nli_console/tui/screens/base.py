@@ -12,7 +12,7 @@ from textual.widgets import Static
 
 from nli_console.tui.frugal import make_frugal
 from nli_console.tui.keys import Group
-from nli_console.tui.messages import ScreenOpened
+from nli_console.tui.messages import ScreenDrawn, ScreenOpened
 from nli_console.tui.widgets.key_bar import KeyBar
 from nli_console.tui.widgets.mode_bar import ModeBar
 from nli_console.tui.widgets.status_line import StatusLine
@@ -50,6 +50,19 @@ class _Frugal(Screen[Result]):
     def __init__(self) -> None:
         super().__init__()
         make_frugal(self)
+        self._drawn = False
+
+    def _compositor_refresh(self) -> None:
+        # Textual would draw what it then does not show.
+        if self.app._batch_count:  # pyright: ignore[reportPrivateUsage]
+            return
+        super()._compositor_refresh()
+        if not self._drawn:
+            self._drawn = True
+            self.drawn()
+
+    def drawn(self) -> None:
+        """The first frame was sent to the terminal."""
 
 
 class _Sized:
@@ -88,11 +101,17 @@ class ConsoleScreen(_Sized, _Frugal[None]):
         yield TooSmall()
 
     def on_mount(self) -> None:
-        self.app.post_message(ScreenOpened())
+        self.app.post_message(ScreenOpened(self))
 
     def body(self) -> ComposeResult:
         """The screen's own widgets."""
         yield from ()
+
+    def drawn(self) -> None:
+        self.app.post_message(ScreenDrawn(self))
+
+    async def begin(self) -> None:
+        """The first frame stands: what competes with it for the processor may begin."""
 
     def explained(self) -> Sequence[Group]:
         """What the help says before the keys."""

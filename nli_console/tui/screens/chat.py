@@ -65,8 +65,6 @@ class ChatScreen(ScoringScreen):
     ChatScreen.-talk #replies { display: none; }
     ChatScreen #other { display: none; border-left: vkey $line; }
     ChatScreen.-two #other { display: block; }
-    ChatScreen.-narrow #replies { layout: vertical; }
-    ChatScreen.-narrow #other { border-left: none; }
     ChatScreen #outcome { width: 1fr; }
     ChatScreen #replies { height: 1fr; min-height: 10; }
     ChatScreen #outcome PromptView { border-top: solid $line; }
@@ -185,9 +183,8 @@ class ChatScreen(ScoringScreen):
     # The conversation
 
     def action_new(self) -> None:
-        self.desk.stop()
+        self._cut()
         self.record.begin()
-        self.desk.replies = []
         self._draw({"replies"})
         self.shell.tell("Another conversation begins; what was said before stays saved.")
 
@@ -208,9 +205,8 @@ class ChatScreen(ScoringScreen):
 
     @on(TranscriptOpened)
     def _opened(self, event: TranscriptOpened) -> None:
-        self.desk.stop()
+        self._cut()
         self.record.go_on(event.transcript)
-        self.desk.replies = []
         pairs = [said.details for said in self.record.said if said.role == "pair"]
         if pairs and not self.record.turns:
             texts = [str(pairs[-1].get(key) or "") for key in ("premise", "hypothesis", "gold")]
@@ -284,7 +280,7 @@ class ChatScreen(ScoringScreen):
     def peel(self) -> bool:
         """An answer in progress, a problem, the field, the page: one layer at a time."""
         if self.desk.stop():
-            self._ask_when_ready = False
+            self._waiting = None
             self._draw({"model"})
         elif self.desk.problem is not None:
             self.desk.problem = None

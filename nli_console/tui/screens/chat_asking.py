@@ -1,6 +1,6 @@
 """What the Chat screen does when something is edited, asked or answered; how it looks is elsewhere."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal, cast
 
@@ -48,7 +48,8 @@ class AskingScreen(ConsoleScreen):
         self._named = ModelNamed(None, "")
         self._templates = Catalogue([], [])
         self._sampling = Sampling()
-        self._ask_when_ready = False
+        self._waiting: Callable[[], None] | None = None
+        """What is done as soon as model, data and demonstrations are there."""
         self._settling: Timer | None = None
         self.left: Left = "pair"
         self.record = ChatRecord(self)
@@ -66,6 +67,9 @@ class AskingScreen(ConsoleScreen):
 
     def on_unmount(self) -> None:
         self.link.close()
+
+    def on_resize(self) -> None:
+        self._draw({"model", "problem", "check"})
 
     @property
     def form(self) -> PairForm:
@@ -89,6 +93,7 @@ class AskingScreen(ConsoleScreen):
     @on(ModelNamed)
     def _model_named(self, event: ModelNamed) -> None:
         if event.problem:
+            self._waiting = None
             self._named = replace(self._named, problem=event.problem)
             self._refuse(event.problem)
             return
@@ -97,6 +102,7 @@ class AskingScreen(ConsoleScreen):
         self._named = event
         self._offer_templates(event.template)
         self._draw({"model", "problem"})
+        self._go_on()
 
     @on(SettingsForm.ModelChosen)
     def _model_chosen(self, event: SettingsForm.ModelChosen) -> None:
@@ -154,10 +160,11 @@ class AskingScreen(ConsoleScreen):
     @on(ExampleChooser.DataReady)
     def _data_ready(self, event: ExampleChooser.DataReady) -> None:
         if event.problem:
-            self._ask_when_ready = False
+            self._waiting = None
             self._refuse(event.problem)
         else:
             self._demonstrate()
+            self._go_on()
 
     @on(PairForm.Edited)
     @on(TemplateForm.Edited)
@@ -171,7 +178,7 @@ class AskingScreen(ConsoleScreen):
     @on(TextInput.Changed, "#shots")
     def _shots_changed(self) -> None:
         if self.form.chooser.spec is None and self.form.shots:
-            self.form.chooser.find()
+            self.form.chooser.need()
         else:
             self._demonstrate()
 
@@ -236,7 +243,7 @@ class AskingScreen(ConsoleScreen):
 
     def action_ask(self) -> None:
         """Put the question, as soon as all is there that it needs."""
-        self._ask_when_ready = False
+        self._waiting = None
         try:
             if self.left == "talk":
                 self._say()
@@ -245,38 +252,56 @@ class AskingScreen(ConsoleScreen):
         except ConsoleError as error:
             self._refuse(str(error))
 
-    def _load(self) -> Load | None:
-        """What loads the model; ``None`` while it is looked up.
+    def _ready(self, act: Callable[[], None], *, data: bool = False, shots: bool = True) -> Load | None:
+        """What loads the model; ``None`` while something is looked up: then ``act`` is called again.
+
+        Args:
+            data: whether the dataset is needed; ``shots``: whether the demonstrations are.
 
         Raises:
             ConsoleError: there is no such model.
         """
         if self._named.problem:
             raise ConsoleError(self._named.problem)
-        self._ask_when_ready = self._named.load is None
+        shown = shots and self.form.shots > 0
+        unknown = (data or shown) and self.form.chooser.spec is None
+        if unknown:
+            self.form.chooser.need()
+        if unknown or self._named.load is None or (shown and self.desk.shots is None):
+            self._waiting = act
+            return None
         return self._named.load
 
+    def _go_on(self) -> None:
+        act, self._waiting = self._waiting, None
+        if act is not None:
+            act()
+
     def _ask(self) -> None:
-        question = self._question()
-        question.refuse_empty()
-        load = self._load()
-        if self.form.shots and (self.form.chooser.spec is None or self.desk.shots is None):
-            self._ask_when_ready = True
-            if self.form.chooser.spec is None:
-                self.form.chooser.find()
-        elif load is not None:
-            self.desk.ask(load, self._sides(question), self._sampling, self.form.gold)
+        self._question().refuse_empty()
+        load = self._ready(self.action_ask)
+        if load is not None:
+            sides = self._sides(self._question())
+            self._cut()
+            self.desk.ask(load, sides, self._sampling, self.form.gold)
+            self.record.ask(self.desk.replies[0])
             self._asked()
+
+    def _cut(self) -> None:
+        """Keep what there is of an answer that another question ends."""
+        self.desk.cut()
+        for reply in self.desk.take_finished():
+            self.record.add_reply(reply)
 
     def _sides(self, question: Question) -> Sequence[tuple[Side | None, Prompt]]:
         return [(Side(question.template), question)]
 
     def _say(self) -> None:
-        dialogue = self._dialogue()
-        dialogue.refuse_empty()
-        load = self._load()
+        self._dialogue().refuse_empty()
+        load = self._ready(self.action_ask, shots=False)
         if load is not None:
-            self.desk.ask(load, [(None, dialogue)], self._sampling, "")
+            self._cut()
+            self.desk.ask(load, [(None, self._dialogue())], self._sampling, "")
             self.record.add(Said("user", self.talk.box.text), load.model_name)
             self.talk.box.put("")
             self._asked()
@@ -293,7 +318,7 @@ class AskingScreen(ConsoleScreen):
         self._draw({"problem"})
 
     def action_stop(self) -> None:
-        self._ask_when_ready = False
+        self._waiting = None
         if not self.desk.stop():
             self.shell.tell("Nothing is being answered.")
         self._draw({"model"})
@@ -326,18 +351,22 @@ class AskingScreen(ConsoleScreen):
         changed = self.desk.heard(self.link.take())
         for reply in self.desk.take_finished():
             self.record.add_reply(reply)
+        self._heard(changed)
+
+    def _heard(self, changed: set[Part]) -> None:
         if "shots" in changed:
             self._render_soon()
         self._draw(changed)
-        if self._ask_when_ready and "shots" in changed and self.desk.shots is not None:
-            self.action_ask()
+        if "shots" in changed:
+            self._go_on()
 
     def _draw(self, changed: set[Part]) -> None:
         desk, symbols = self.desk, self.shell.symbols
         if "model" in changed:
             load = self._named.load
             name = self.shell.settings.values.chat.model if load is None else load.model_name
-            line = model_line(desk.model, clean_line(name, limit=60), symbols)
+            room = max(self.size.width - 2, 1)
+            line = model_line(desk.model, clean_line(name, limit=60), symbols, room)
             self.query_one("#model", Lines).show([line])
         if "problem" in changed:
             self._show_problem()
@@ -353,6 +382,9 @@ class AskingScreen(ConsoleScreen):
         for panel, reply in zip(self.query(ReplyPanel), about_pairs, strict=False):
             if reply.side is not None:
                 panel.show(reply, chat_sides.title(reply.side, alone=len(about_pairs) == 1))
+        if not replies:
+            for panel in self.query(ReplyPanel):
+                panel.show(None, "Answer")
         self.talk.show(self.record.said, replies[0] if replies else None)
 
     def _show_problem(self) -> None:

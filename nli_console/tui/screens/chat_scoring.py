@@ -4,29 +4,40 @@ from collections.abc import Mapping, Sequence
 
 from textual import on
 
-from nli_console.data.chat import Check, Prompt, Question
+from nli_console.data.browse import Found
+from nli_console.data.chat import Check, Load, Prompt, Question
 from nli_console.data.helper import Helper, mistaken
+from nli_console.data.layouts import TRAIN
+from nli_console.data.sample import HELD_OUT
 from nli_console.errors import ConsoleError
 from nli_console.record.spec_io import load_spec
+from nli_console.record.state import State
 from nli_console.record.summary import RunSummary
 from nli_console.record.trained_adapters import TrainedAdapter
+from nli_console.text import clean_line
 from nli_console.tui import background, chat_sides, chat_work, launching
 from nli_console.tui.chat_desk import Part, Side
 from nli_console.tui.chat_examples import ExampleSource
 from nli_console.tui.chat_scoring import (
+    ALL,
     QUICK_ROWS,
+    USUAL_ROWS,
     RunSeen,
-    check_line,
+    accuracies,
+    check_lines,
     draft_of,
     first_scored,
     look_at,
-    run_line,
+    rows_problem,
+    run_lines,
     wrong_rows,
 )
 from nli_console.tui.chat_work import AdaptersFound, ModelNamed
 from nli_console.tui.data_reading import ExamplesFailed, ExamplesRead
 from nli_console.tui.messages import Launched, LaunchRefused, RunsDue
 from nli_console.tui.screens.chat_asking import AskingScreen
+from nli_console.tui.screens.picker import Choosable, Picker
+from nli_console.tui.screens.prompt import Prompt as TextPrompt
 from nli_console.tui.widgets.choice import Choice
 from nli_console.tui.widgets.painted import Lines
 
@@ -115,16 +126,17 @@ class ScoringScreen(AskingScreen):
     def action_check(self) -> None:
         """Score some rows of the split in the engine."""
         try:
-            load, template = self._load(), self.template
+            load, template = self._ready(self.action_check, data=True), self.template
             chooser = self.form.chooser
-            if chooser.spec is None:
-                raise ConsoleError("no data is open yet; f2 takes an example and opens it")
-            if self.desk.shots is None or load is None or template is None:
-                raise ConsoleError("model and demonstrations are still being looked up; try again")
+            if load is None or chooser.spec is None:
+                self._say_check("check: looking for model and data")
+                return
+            if template is None:
+                raise ConsoleError("there is no prompt template yet; choose one with f4")
             who = self._answerers.get(self.form.choice("answers").value)
             request = Check(
                 template=template,
-                shots=self.desk.shots,
+                shots=self.desk.shots or (),
                 data=chooser.spec,
                 split=chooser.split,
                 rows=QUICK_ROWS,
@@ -132,42 +144,89 @@ class ScoringScreen(AskingScreen):
                 adapter=Side(template, who).folder,
             )
         except ConsoleError as error:
-            self._ask_when_ready = False
             self._refuse(str(error))
             return
         self._scoring, self._seen, self._wrong = "", None, []
         self.desk.check(load, request)
-        self.query_one("#check", Lines).show([[("check: waiting for the model", "state-running")]])
+        self._say_check("check: waiting for the model")
         self._draw({"model", "problem"})
+
+    def _say_check(self, text: str) -> None:
+        self.query_one("#check", Lines).show([[(text, "state-running")]] if text else [])
 
     def _draw(self, changed: set[Part]) -> None:
         super()._draw(changed)
         if "check" not in changed:
             return
         checked = self.desk.checked
-        shown = [] if checked is None else [check_line(checked, self.shell.symbols)]
-        if checked is not None and checked.over:
-            self._wrong = wrong_rows(checked)
-        self.query_one("#check", Lines).show(shown)
+        if self._seen is not None:
+            self._show_run()
+        elif checked is not None:
+            lines = check_lines(checked, self.shell.symbols, self._room)
+            self.query_one("#check", Lines).show(lines)
+        elif not self.desk.is_pending("check"):
+            self._say_check("")
 
-    # A run that scores every row
+    @property
+    def _room(self) -> int:
+        return max(self.size.width - 2, 1)
+
+    def _heard(self, changed: set[Part]) -> None:
+        super()._heard(changed)
+        if "check" in changed and self.desk.checked is not None and self.desk.checked.over:
+            self._wrong = wrong_rows(self.desk.checked)
+
+    # A run
 
     def action_score(self) -> None:
-        """Launch a run of this prompt."""
-        load, chosen = self._named.load, self.chosen
-        if load is None or chosen is None:
-            self._refuse(self._named.problem or "the model is still being looked up; try again")
+        """Ask how many rows of the split a run of this prompt is to score, and launch it."""
+        try:
+            load, chosen = self._ready(self.action_score, data=True, shots=False), self.chosen
+            if chosen is None or self.editor.is_edited or chosen.name.endswith("as trained"):
+                raise ConsoleError(
+                    "the template is not saved; f3 and ctrl+s save it, and then a run can name it"
+                )
+            if self._answerers.get(self.form.choice("answers").value) is not None:
+                raise ConsoleError(
+                    "a run asks the base model; who answers now is an adapter, whose own run has its figures"
+                )
+            split = self._scored_split()
+        except ConsoleError as error:
+            self._waiting = None
+            self._refuse(str(error))
             return
-        if self.editor.is_edited or chosen.name.endswith("as trained"):
-            self._refuse("the template is not saved; f3 and ctrl+s save it, and then a run can name it")
+        if load is None:
+            return
+        where = f"of {split or HELD_OUT}, {self.form.chooser.choice('data').value}"
+        text = f"Rows {where}, chosen by seed {self._sampling.seed}, or {ALL}. It is a run in the queue."
+        prompt = TextPrompt("Score this prompt on how many rows?", text, USUAL_ROWS, check=rows_problem)
+        self.app.push_screen(prompt, lambda rows: self._score(load, chosen.name, split, rows))
+
+    def _scored_split(self) -> str:
+        """The chosen split; empty where there are only training rows, of which a run holds some out.
+
+        Raises:
+            ConsoleError: train was chosen beside others.
+        """
+        chooser = self.form.chooser
+        if chooser.spec is None or chooser.split != TRAIN:
+            return chooser.split
+        if len(chooser.choice("split").choices) > 1:
+            raise ConsoleError("a run takes its demonstrations from train; choose another split to score")
+        return ""
+
+    def _score(self, load: Load, template: str, split: str, rows: str | None) -> None:
+        if rows is None:
             return
         draft = draft_of(
             load.model_name,
             self.form.chooser.choice("data").value,
-            chosen.name,
+            template,
             self.form.shots,
             self._sampling.seed,
             load.quantisation,
+            split=split,
+            rows=0 if rows == ALL else int(rows),
         )
         settings, seen = self.shell.settings, self.shell.status.machine
         machine = launching.machine_of_reading(seen)
@@ -192,7 +251,16 @@ class ScoringScreen(AskingScreen):
     def _run_seen(self, event: RunSeen) -> None:
         if event.run.id == self._scoring:
             self._seen = event
-            self.query_one("#check", Lines).show([run_line(event, self.shell.symbols)])
+            self._show_run()
+
+    def _show_run(self) -> None:
+        """The run, and below it which of its errors is looked at."""
+        if self._seen is None:
+            return
+        lines = run_lines(self._seen, self.shell.symbols, self._room)
+        if self._mistakes_of == self._seen.run.id and self._mistakes.counted:
+            lines.append([("error ", "muted"), (clean_line(self._mistakes.counted), "foreground")])
+        self.query_one("#check", Lines).show(lines)
 
     # Errors
 
@@ -204,8 +272,30 @@ class ScoringScreen(AskingScreen):
             self._take(premise, hypothesis, label)
         elif self._seen is not None and self._seen.run.accuracy:
             self._step_mistakes(self._seen.run)
+        elif self._scoring:
+            self.shell.tell("The run has not finished; its errors are known then.")
         else:
+            self._pick_run()
+
+    def _pick_run(self) -> None:
+        """Choose a run of the history whose errors are looked at."""
+        runs = {
+            run.id: run
+            for run in self.shell.runs
+            if run.state.state == State.FINISHED and run.method in ("icl", "qlora_sft") and run.accuracy
+        }
+        if not runs:
             self.shell.tell("No errors are known; c checks some rows, p scores the prompt in a run.")
+            return
+        rows = [Choosable(run.id, run.name, accuracies(run), run.method) for run in runs.values()]
+
+        def chosen(id: str | None) -> None:
+            if id is not None:
+                self._scoring, self._seen = id, RunSeen(runs[id], "")
+                self._show_run()
+                self._step_mistakes(runs[id])
+
+        self.app.push_screen(Picker("Errors of which run?", rows), chosen)
 
     def _step_mistakes(self, run: RunSummary) -> None:
         if self._mistakes_of != run.id:
@@ -216,18 +306,26 @@ class ScoringScreen(AskingScreen):
                 split = first_scored(layout)
                 return mistaken(load_spec(layout).data, split, layout.predictions / f"{split}.parquet")
 
-            self._mistakes.begin(start, same_split=False)
-        found = self._mistakes.step(1)
-        if found is not None:
-            self._take(found.premise, found.hypothesis, found.label)
+            self._mistakes.begin(start)
+        self._take_mistake(self._mistakes.step(1))
 
     @on(ExamplesRead)
     def _mistakes_read(self, event: ExamplesRead) -> None:
+        waited = self._mistakes.waits
         found = self._mistakes.read(event)
+        if found is not None or (waited and event.rows is not None):
+            self._take_mistake(found)
+        else:
+            self._show_run()
+
+    def _take_mistake(self, found: Found | None) -> None:
         if found is not None:
             self._take(found.premise, found.hypothesis, found.label)
-        elif event.rows is not None and self._mistakes.status == "no example passes":
-            self.shell.tell("The run got every row right.")
+            self._show_run()
+        elif not self._mistakes.waits:
+            known = self._mistakes.known
+            last = f"That was the last of its {known:,} errors." if known else "The run got every row right."
+            self.shell.tell(last, title="Errors")
 
     @on(ExamplesFailed)
     def _mistakes_failed(self, event: ExamplesFailed) -> None:

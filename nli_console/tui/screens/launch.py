@@ -55,6 +55,7 @@ class LaunchScreen(ConsoleScreen):
     key_group = "launch"
     BINDINGS = bindings("launch")
     AUTO_FOCUS = "#methods OptionList"
+    CSS_PATH = "launch.tcss"
     form: Form
     _preflight: Preflight
     _presets: ClassVar[tuple[Preset, ...]] = ()
@@ -122,8 +123,8 @@ class LaunchScreen(ConsoleScreen):
         self._show_checks()
 
     def _show_checks(self, *_: object) -> None:
-        states = [run.state.state for run in self.shell.runs]
-        notes = own_notes(self.form, self._answer, states, self.shell.settings.values.queue.cpu_slots)
+        slots, paused = self.shell.settings.values.queue.cpu_slots, self.shell.status.paused
+        notes = own_notes(self.form, self._answer, self.shell.runs, slots, paused)
         fresh = self._answer.question == self._question() and not self._answer.kept
         for panel in (self.query_one(ChecksPanel), self.query_one(ChecksStrip)):
             panel.show(self._answer, notes, fresh=fresh)
@@ -302,10 +303,12 @@ class LaunchScreen(ConsoleScreen):
         hyperparameters, _ = validate(self.form.current.Hyperparameters, self.form.hyperparameters())
         try:
             fraction, seed = self.form.run_value("fraction"), self.form.run_value("seeds")[0]
+            scored = self.form.scored()
         except FieldError:
-            fraction, seed, hyperparameters = 1.0, 1, None
+            fraction, seed, scored, hyperparameters = 1.0, 1, ((), 0), None
         model, data = self.form.text("model").strip(), self.form.text("data").strip()
-        return Question(self.form.method, model, data, fraction, hyperparameters, seed, self._ignored)
+        asked = (self.form.method, model, data, fraction, hyperparameters, seed, self._ignored)
+        return Question(*asked, *scored)
 
     def _machine_now(self) -> Machine:
         """Called from another thread, too: the status is only ever replaced as a whole."""
@@ -357,10 +360,9 @@ class LaunchScreen(ConsoleScreen):
             return
         self._set_busy(True)
         draft = launching.draft_of(self.form, hyperparameters, tuple(sorted(self._ignored)))
-        settings = self.shell.settings
-        machine = self._machine_now()
-        seeds = self.form.run_value("seeds")
-        run(lambda: launching.launch(draft, seeds, settings, machine), self, title="launch")
+        settings, machine = self.shell.settings, self._machine_now()
+        seeds, warm = self.form.run_value("seeds"), self._preflight.warm.take()
+        run(lambda: launching.launch(draft, seeds, settings, machine, warm), self, title="launch")
 
     @on(Launched)
     def _launched(self, event: Launched) -> None:

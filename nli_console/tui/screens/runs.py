@@ -1,6 +1,7 @@
 """Runs: the history of runs, and beside or below it the selected one, live."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -9,25 +10,24 @@ from textual.containers import Container, Vertical
 from nli_console.record.groups import Group, runs_of
 from nli_console.record.state import State
 from nli_console.record.store import RunSummary
-from nli_console.tui import evaluating, run_actions
+from nli_console.tui import run_actions
 from nli_console.tui.background import Poller
 from nli_console.tui.keys import bindings
-from nli_console.tui.launching import machine_of_reading
 from nli_console.tui.messages import CloneRun, RunsDue
+from nli_console.tui.opening import Reviewable
+from nli_console.tui.queue_keys import QueueKeys
 from nli_console.tui.run_actions import ActionDone, Deleted
 from nli_console.tui.run_readers import RunReaders, RunsRead
 from nli_console.tui.run_view import RunView
-from nli_console.tui.screens.base import ConsoleScreen
-from nli_console.tui.screens.confirm import Confirm
-from nli_console.tui.screens.evaluate import Evaluation
-from nli_console.tui.screens.prompt import Prompt
 from nli_console.tui.widgets.ink import Span
-from nli_console.tui.widgets.live_tabs import command_line
-from nli_console.tui.widgets.live_view import LiveView
 from nli_console.tui.widgets.painted import Lines
 from nli_console.tui.widgets.run_columns import BY_KEY
 from nli_console.tui.widgets.run_table import RunTable
 from nli_console.tui.widgets.text_input import TextInput
+
+if TYPE_CHECKING:
+    from nli_console.tui.screens.evaluate import Evaluation
+    from nli_console.tui.widgets.live_view import LiveView
 
 EMPTY = ("No runs yet.", "Press 1 to set one up, then f5 to launch it.")
 
@@ -42,7 +42,7 @@ class FilterInput(TextInput):
             self.screen.query_one(RunTable).move(1 if event.key == "down" else -1)
 
 
-class RunsScreen(ConsoleScreen):
+class RunsScreen(QueueKeys, Reviewable):
     """The history table and the live view share the run that is selected by its id."""
 
     mode = "runs"
@@ -51,18 +51,18 @@ class RunsScreen(ConsoleScreen):
     CSS = """
     RunsScreen #runs { layout: vertical; height: 1fr; }
     RunsScreen #history { width: 1fr; height: 2fr; max-height: 12; padding: 0 1; }
-    RunsScreen LiveView { height: 3fr; border-top: solid $line; padding: 0 1; }
+    RunsScreen #beside { height: 3fr; border-top: solid $line; padding: 0 1; }
     RunsScreen FilterInput { display: none; }
     RunsScreen.-tall #history { max-height: 14; }
     RunsScreen.-wide #runs { layout: horizontal; }
     RunsScreen.-wide #history { width: 1fr; height: 1fr; max-height: 100%; }
-    RunsScreen.-wide LiveView { width: 1fr; height: 1fr; border-top: none; border-left: solid $line; }
-    RunsScreen.-table-only LiveView { display: none; }
+    RunsScreen.-wide #beside { width: 1fr; height: 1fr; border-top: none; border-left: solid $line; }
+    RunsScreen.-table-only #beside { display: none; }
     RunsScreen.-table-only #history { height: 1fr; max-height: 100%; }
     RunsScreen.-zoomed #history { display: none; }
-    RunsScreen.-zoomed LiveView, RunsScreen.-wide.-zoomed LiveView { display: block; border: none; }
-    .-ascii RunsScreen LiveView { border-top: ascii $line; }
-    .-ascii RunsScreen.-wide LiveView { border-left: ascii $line; }
+    RunsScreen.-zoomed #beside, RunsScreen.-wide.-zoomed #beside { display: block; border: none; }
+    .-ascii RunsScreen #beside { border-top: ascii $line; }
+    .-ascii RunsScreen.-wide #beside { border-left: ascii $line; }
     """
 
     def __init__(self) -> None:
@@ -72,7 +72,6 @@ class RunsScreen(ConsoleScreen):
         self._trash: list[tuple[str, ...]] = []
 
     def body(self) -> ComposeResult:
-        interface = self.shell.settings.values.interface
         with Container(id="runs"):
             with Vertical(id="history"):
                 table = RunTable(self.shell.symbols, id="table")
@@ -82,13 +81,12 @@ class RunsScreen(ConsoleScreen):
                     placeholder="filter: words that a run has, !word that it has not", id="filter"
                 )
                 yield Lines(id="history-status", rows=1)
-            yield LiveView(self.shell.symbols, smoothing=interface.smoothing, id="live")
+            yield Container(id="beside")
 
     def on_mount(self) -> None:
-        interface = self.shell.settings.values.interface
+        look = self.shell.settings.look
         self._readers = RunReaders()
-        self._poller = Poller(self._readers.read, self, interface.refresh, title="reading runs")
-        self._poller.start()
+        self._poller = Poller(self._readers.read, self, look.refresh, title="reading runs")
         self.table.focus()
         self.watch(self.app, "runs", self._show_runs)
         self.watch(self.app, "selected_run", self._select)
@@ -110,8 +108,19 @@ class RunsScreen(ConsoleScreen):
         return self.query_one("#table", RunTable)
 
     @property
-    def live(self) -> LiveView:
-        return self.query_one("#live", LiveView)
+    def live(self) -> "LiveView | None":
+        """The live view; ``None`` until the first frame stands."""
+        found = self.query("#live").results()
+        return cast("LiveView | None", next(iter(found), None))
+
+    async def begin(self) -> None:
+        """The rows are on the screen; the live view beside them is made and read now."""
+        from nli_console.tui.widgets.live_view import LiveView
+
+        smoothing = self.shell.settings.look.smoothing
+        await self.query_one("#beside").mount(LiveView(self.shell.symbols, smoothing=smoothing, id="live"))
+        self._poller.start()
+        self._show_live()
 
     # What arrives
 
@@ -169,7 +178,8 @@ class RunsScreen(ConsoleScreen):
         self._readers.follow(self.table.selected, self.shell.runs)
 
     def _show_live(self) -> None:
-        self.live.show(self.table.selected, self._selected_view())
+        if self.live is not None:
+            self.live.show(self.table.selected, self._selected_view())
 
     def _selected_view(self) -> RunView | None:
         selected = self.table.selected
@@ -235,18 +245,23 @@ class RunsScreen(ConsoleScreen):
             self._focus_page()
 
     def _focus_page(self) -> None:
-        self.set_focus(self.live.focus_target)
+        if self.live is not None:
+            self.set_focus(self.live.focus_target)
 
     def action_page(self, pages: int) -> None:
+        if self.live is None:
+            return
         self.live.turn(pages)
         if self.has_class("-zoomed"):
             self._focus_page()
 
     def action_log_axis(self) -> None:
-        self.live.toggle_log_axis()
+        if self.live is not None:
+            self.live.toggle_log_axis()
 
     def action_smoothing(self) -> None:
-        self.live.next_smoothing()
+        if self.live is not None:
+            self.live.next_smoothing()
 
     def peel(self) -> bool:
         """Filter field, zoom, filter, marks: one layer at a time."""
@@ -297,7 +312,8 @@ class RunsScreen(ConsoleScreen):
 
     def action_resume(self) -> None:
         ended = (State.STOPPED, State.FAILED)
-        runs = [run for run in self.table.targets if run.state.resumable or run.state.state in ended]
+        runs = self.table.targets
+        runs = [run for run in runs if run.state.resumable or run.state.state in ended or run.host]
         if not runs:
             self.shell.tell(
                 "Nothing to resume: only a stopped, failed or lost run can be.", severity="warning"
@@ -325,9 +341,13 @@ class RunsScreen(ConsoleScreen):
         run_actions.restore(self, self.shell.settings.runs_dir, self._trash.pop())
 
     def _ask(self, text: str, verb: str, act: Callable[[], None]) -> None:
+        from nli_console.tui.screens.confirm import Confirm
+
         self.app.push_screen(Confirm(text, verb), lambda agreed: act() if agreed else None)
 
     def action_label(self, what: str) -> None:
+        from nli_console.tui.screens.prompt import Prompt
+
         row, run = self.table.row, self.table.selected
         if row is None or run is None:
             return
@@ -346,6 +366,8 @@ class RunsScreen(ConsoleScreen):
         )
 
     def action_clone(self) -> None:
+        from nli_console.tui import evaluating
+
         view = self._selected_view()
         if view is None or view.spec is None:
             self.shell.tell("This run's settings cannot be read, so it cannot be cloned.", severity="warning")
@@ -359,6 +381,8 @@ class RunsScreen(ConsoleScreen):
             self.post_message(CloneRun(view.spec))
 
     def action_evaluate(self) -> None:
+        from nli_console.tui import evaluating
+
         run = self.table.selected
         if run is None:
             return
@@ -367,11 +391,16 @@ class RunsScreen(ConsoleScreen):
         else:
             self._evaluate(run.name, evaluating.first_of(run))
 
-    def _evaluate(self, title: str, asked: Evaluation) -> None:
+    def _evaluate(self, title: str, asked: "Evaluation") -> None:
+        from nli_console.tui import evaluating
+        from nli_console.tui.launching import machine_of_reading
+
         machine = machine_of_reading(self.shell.status.machine)
         evaluating.ask(self, title, asked, self.shell.settings, machine)
 
     def action_copy_command(self) -> None:
+        from nli_console.tui.widgets.live_tabs import command_line
+
         view = self._selected_view()
         if view is None or view.spec is None or not view.spec.provenance.command:
             self.shell.tell("This run has no recorded command.", severity="warning")

@@ -57,7 +57,8 @@ class ChecksPanel(Static):
         for note in self._notes:
             lines += [Content(""), note_lines(note, self._symbols, max(width, 20))]
         text = Content("\n").join(lines)
-        if text != self._shown:
+        # Contents are equal to Textual when only their colours differ.
+        if self._shown is None or not self._shown.is_same(text):
             self._shown = text
             self.update(text)
 

@@ -9,8 +9,7 @@ from nli_console.data.profile import DataProfile, Lengths, SplitProfile
 from nli_console.statistics import wilson
 from nli_console.text import clean_line, format_accuracy, format_count
 from nli_console.tui.symbols import Symbols
-from nli_console.tui.widgets.example_table import LABEL_INKS
-from nli_console.tui.widgets.ink import Line, Span, fit_left, shorten
+from nli_console.tui.widgets.ink import LABEL_INKS, Line, Span, fit_left, shorten
 from nli_console.tui.widgets.scroll_lines import field, heading, wrap
 from nli_console.tui.widgets.sparkline import progress_bar
 

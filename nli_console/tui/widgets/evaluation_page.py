@@ -8,8 +8,7 @@ from nli_console.record.store import Accuracy, RunSummary
 from nli_console.text import UNKNOWN, format_accuracy, format_count, format_duration, format_number
 from nli_console.tui.run_view import RunView
 from nli_console.tui.symbols import Symbols
-from nli_console.tui.widgets.example_table import LABEL_INKS
-from nli_console.tui.widgets.ink import Line, Span, fit_left, shorten
+from nli_console.tui.widgets.ink import LABEL_INKS, Line, Span, fit_left, shorten
 from nli_console.tui.widgets.live_text import split_name
 from nli_console.tui.widgets.scroll_lines import heading, wrap
 
@@ -110,7 +109,7 @@ def _bars(shares: Mapping[str, Accuracy], width: int, symbols: Symbols) -> list[
     for title, held in shares.items():
         spans: list[Span] = [(shorten(title, name) + " ", "foreground")]
         if bar >= 8:
-            spans += _bar(held, bar, symbols)
+            spans += accuracy_bar(held, bar, symbols)
         spans += [
             (fit_left(_accuracy(held, symbols), _ACCURACY), "foreground"),
             (fit_left(format_count(held.n), _ROWS), "muted"),
@@ -119,7 +118,8 @@ def _bars(shares: Mapping[str, Accuracy], width: int, symbols: Symbols) -> list[
     return lines
 
 
-def _bar(held: Accuracy, width: int, symbols: Symbols) -> list[Span]:
+def accuracy_bar(held: Accuracy, width: int, symbols: Symbols) -> list[Span]:
+    """On a scale from 0 to 100 %: solid up to the interval, which is drawn apart."""
     sure, maybe, rest = ("#", "=", "-") if symbols.ascii else ("━", "╍", "─")
     low = held.value if held.low is None else held.low
     high = held.value if held.high is None else held.high

@@ -18,7 +18,7 @@ from nli_console.text import clean_line
 from nli_console.tui import background
 from nli_console.tui.chat_examples import ExampleSource
 from nli_console.tui.chat_work import DataNamed, name_data
-from nli_console.tui.data_reading import ExamplesFailed, ExamplesRead, Searched
+from nli_console.tui.data_reading import ExamplesFailed, ExamplesRead, GenreReading, GenresRead, Searched
 from nli_console.tui.suggestions import explain_data, known_data
 from nli_console.tui.symbols import Symbols
 from nli_console.tui.widgets.choice import Choice
@@ -53,7 +53,10 @@ class ExampleChooser(Vertical):
         self._settings = settings
         self._symbols = symbols
         self._source = ExampleSource(self)
+        self._genres: GenreReading | None = None
+        self._split_job = 0
         self._spec: DataSpec | None = None
+        self._finding = False
         self._step = 0
         """What was asked for while the dataset was looked for."""
 
@@ -74,6 +77,8 @@ class ExampleChooser(Vertical):
 
     def on_unmount(self) -> None:
         self._source.close()
+        if self._genres is not None:
+            self._genres.close()
 
     def choice(self, name: str) -> Choice:
         return self.query_one(f"#{name}", Choice)
@@ -98,8 +103,14 @@ class ExampleChooser(Vertical):
 
     # The dataset
 
+    def need(self) -> None:
+        """Look for the dataset, unless that goes on already."""
+        if not self._finding:
+            self.find()
+
     def find(self) -> None:
         """Look for the dataset; :class:`DataReady` follows."""
+        self._finding = True
         name, settings = self.choice("data").value, self._settings
         self._spec = None
         self._source.close()
@@ -111,7 +122,7 @@ class ExampleChooser(Vertical):
         event.stop()
         if event.name != self.choice("data").value:
             return
-        self._spec = event.spec
+        self._spec, self._finding = event.spec, False
         if event.spec is None:
             self._step = 0
             self._say(clean_line(event.problem), "error")
@@ -119,9 +130,7 @@ class ExampleChooser(Vertical):
             split = self.choice("split")
             split.choices = event.splits
             split.value = event.splits[0]
-            self.choice("genre").choices = (ALL_GENRES,)
-            self.choice("genre").value = ALL_GENRES
-            self._read(same_split=False)
+            self._open_split()
             if self._step:
                 self.step(self._step)
         self.post_message(self.DataReady(event.spec, event.problem))
@@ -132,7 +141,7 @@ class ExampleChooser(Vertical):
         """Take the next example, or one before; as soon as it is read."""
         if self._spec is None:
             self._step = by
-            self.find()
+            self.need()
             return
         self._step = 0
         self._take(self._source.step(by))
@@ -142,23 +151,37 @@ class ExampleChooser(Vertical):
             self.post_message(self.Taken(found))
         self._say(clean_line(self._source.status), "error" if self._source.problem else "muted")
 
-    def _read(self, *, same_split: bool) -> None:
+    def _open_split(self) -> None:
+        """Read another split from its beginning, and beside that which genres it has."""
+        genre = self.choice("genre")
+        genre.choices, genre.value = (ALL_GENRES,), ALL_GENRES
+        if self._genres is not None:
+            self._genres.close()
+        if self._spec is not None:
+            self._split_job += 1
+            self._genres = GenreReading(self._split_job, self._spec, self.split, self)
+            self._read()
+
+    @on(GenresRead)
+    def _genres_read(self, event: GenresRead) -> None:
+        event.stop()
+        if event.job == self._split_job:
+            self.choice("genre").choices = (ALL_GENRES, *event.genres)
+
+    def _read(self) -> None:
         if self._spec is None:
             return
         gold, genre = self.choice("gold").value, self.choice("genre").value
         filters = Filters(
             label="" if gold == ALL_LABELS else gold, genre="" if genre == ALL_GENRES else genre
         )
-        self._source.begin(partial(examples, self._spec, self.split, filters), same_split=same_split)
+        self._source.begin(partial(examples, self._spec, self.split, filters))
         self._take(None)
 
     @on(ExamplesRead)
     def _examples_read(self, event: ExamplesRead) -> None:
         event.stop()
         self._take(self._source.read(event))
-        genre = self.choice("genre")
-        if len(self._source.genres) >= len(genre.choices):
-            genre.choices = (ALL_GENRES, *self._source.genres)
 
     @on(ExamplesFailed)
     def _examples_failed(self, event: ExamplesFailed) -> None:
@@ -175,8 +198,10 @@ class ExampleChooser(Vertical):
         event.stop()
         if event.choice.id == "data":
             self.find()
+        elif event.choice.id == "split":
+            self._open_split()
         else:
-            self._read(same_split=event.choice.id != "split")
+            self._read()
 
     def _say(self, text: str, ink: str = "muted") -> None:
         self.query_one("#example-status", Lines).show([[(text, ink)]])

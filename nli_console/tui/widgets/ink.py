@@ -16,6 +16,8 @@ from textual.widget import Widget
 Span = tuple[str, str]
 Line = Sequence[Span]
 
+LABEL_INKS = {"entailment": "success", "neutral": "secondary", "contradiction": "error"}
+"""What each label is written in."""
 _ATTRIBUTES = ("bold", "underline")
 _ON = "on-"
 _styles: dict[tuple[str, str, str], Style] = {}
@@ -83,6 +85,17 @@ def fit_left(text: str, width: int) -> str:
 
 def width_of(line: Line) -> int:
     return sum(cell_len(text) for text, _ in line)
+
+
+def pack(parts: Sequence[Line], width: int, gap: str = "  ") -> list[Line]:
+    """Parts one behind the other, in as many lines as it takes; a part is broken in none of them."""
+    lines: list[list[Span]] = []
+    for part in parts:
+        if lines and width_of(lines[-1]) + len(gap) + width_of(part) <= width:
+            lines[-1] += [(gap, "foreground"), *part]
+        else:
+            lines.append(list(part))
+    return list(lines)
 
 
 def changed_span(old: Strip, new: Strip) -> tuple[int, int] | None:

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, cast
 from textual import events
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Input, TextArea
 
 from nli_console.tui.keys import GROUPS, Key, is_typed, key_name
 
@@ -29,7 +28,7 @@ class KeyBar(Widget):
         self.watch(self.screen, "focused", self._focus_moved)
 
     def _focus_moved(self, focused: Widget | None) -> None:
-        typing = isinstance(focused, (Input, TextArea))
+        typing = focused is not None and focused.check_consume_key("a", "a")
         if typing != self._typing:
             self._typing = typing
             self.refresh()

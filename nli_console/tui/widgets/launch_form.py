@@ -12,7 +12,7 @@ from textual.widgets import Static
 from nli_console.methods import registry
 from nli_console.methods.fields import FieldDescription
 from nli_console.methods.presets import Preset
-from nli_console.record.run_fields import RUN_FIELDS
+from nli_console.record.run_fields import RUN_FIELDS, fields_of
 from nli_console.text import clean_line
 from nli_console.tui.form import FieldLook, Form
 from nli_console.tui.suggestions import suggests
@@ -25,6 +25,7 @@ METHOD = FieldDescription("method", "METHOD", "choice", "", "how the model learn
 PRESET = FieldDescription("preset", "--preset", "choice", "", "values to start from", "run", choices=("",))
 _PLACEHOLDERS = {
     "name": "from method and model", "time_limit": "none", "report_to": "none", "stop_on": "none",
+    "evaluate_on": "all that are labelled",
 }  # fmt: skip
 """What an empty field means."""
 
@@ -103,8 +104,7 @@ class LaunchForm(Vertical):
         for name, section in self._methods.items():
             section.display = name == method.name
         for row in self._rows:
-            # Trackers follow a training; a scored run has none.
-            row.display = method.trains or row.field.name != "report_to"
+            row.display = row.field in fields_of(method.trains)
 
     def _section(self) -> MethodForm:
         made = MethodForm(self.form, self._suggest, self._symbols, folded=self._folded)

@@ -78,6 +78,8 @@ def setting_lines(run: RunSummary, view: RunView, width: int, symbols: Symbols) 
     lines += field("format", spec.data.format, width)
     if spec.data.evaluate_on:
         lines += field("splits", ", ".join(map(clean_line, spec.data.evaluate_on)), width)
+    if spec.data.evaluation_rows:
+        lines += field("rows of a split", format_count(spec.data.evaluation_rows), width)
     share = "training share" if spec.evaluates is None else "share of rows"
     lines += field(share, f"{100 * spec.data.fraction:g} %", width)
     if start is not None and start.train_rows is not None:

@@ -48,6 +48,8 @@ def header(
     name += [("  ", "muted"), (shorten(run.name, room).rstrip(), "bold bright")]
     named = run.evaluates != run.model
     facts = [f"{run.method} {run.evaluates if named else ''}".rstrip(), run.model, run.data]
+    if run.host:
+        facts.append(f"on {run.host}")
     if run.seed is not None:
         facts.append(f"seed {run.seed}")
     facts += asking(view)
@@ -116,7 +118,9 @@ def _doing(
     lines: list[Line] = [[(piece, ink)] for piece in wrap_rows(text, width, reason_rows)]
     if reached and state is not State.STALLED:
         lines.append([(f"reached {reached}", "muted")])
-    return [*lines[:-1], *_with_hint(lines[-1], _resumable(run), width)]
+    lines = [*lines[:-1], *_with_hint(lines[-1], _resumable(run), width)]
+    advice = run.state.reason.advice if run.state.reason is not None else ""
+    return [*lines, *([(piece, "muted")] for piece in wrap_rows(advice, width, reason_rows) if advice)]
 
 
 def _with_hint(line: Line, hint: str, width: int) -> list[Line]:
@@ -217,9 +221,12 @@ def _counted(done: float | None, total: float | None, unit: str) -> str:
     return f"{text} {unit}".rstrip()
 
 
-def readings(view: RunView, width: int, symbols: Symbols, live: bool) -> list[Line]:
-    """Learning rate, GPU, host and worker: a name, its history and the newest reading."""
-    lines: list[Line] = []
+def readings(view: RunView, width: int, symbols: Symbols, live: bool, host: str = "") -> list[Line]:
+    """Learning rate, GPU, host and worker: a name, its history and the newest reading.
+
+    ``host`` is the machine that they are of, where it is another one.
+    """
+    lines: list[Line] = [] if not host else [[("read on".ljust(_LABEL), "muted"), (host, "foreground")]]
     if not view.scores_only:
         lines.append(_row("throughput", [], 0, 1, _speed(view), width, symbols))
         lines.append(_row("learning rate", *_learning_rate(view), width, symbols))
@@ -305,11 +312,11 @@ def _row(
     return spans
 
 
-def compact_readings(view: RunView, width: int, symbols: Symbols) -> list[Line]:
+def compact_readings(view: RunView, width: int, symbols: Symbols, host: str = "") -> list[Line]:
     """One line with as many of the newest readings as fit, for small terminals."""
     newest = view.samples[-1] if view.samples else None
     gpu = newest.gpus[0] if newest is not None and newest.gpus else None
-    parts: list[tuple[str, str]] = []
+    parts: list[tuple[str, str]] = [("on", host)] if host else []
     if not view.scores_only:
         parts.append(("lr", format_number(view.learning_rate.last_value)))
     if view.samples_per_second is not None:

@@ -168,9 +168,9 @@ class LiveView(Vertical):
                 another=another,
                 last_step=last,
             )
-        lines = readings(view, width, self.symbols, live)
+        lines = readings(view, width, self.symbols, live, run.host)
         if self.query_one("#overview").size.height < 20:
-            lines = compact_readings(view, width, self.symbols)
+            lines = compact_readings(view, width, self.symbols, run.host)
         self.query_one("#readings", Lines).show(lines)
         tail = self.query_one("#log-tail", Lines)
         if tail.display:

@@ -7,8 +7,7 @@ from nli_console.supervisor import chat_events as events
 from nli_console.text import clean, format_bytes, format_count, format_duration
 from nli_console.tui.chat_desk import Model, Reply
 from nli_console.tui.symbols import Symbols
-from nli_console.tui.widgets.example_table import LABEL_INKS
-from nli_console.tui.widgets.ink import Line, Span, fit_left, shorten
+from nli_console.tui.widgets.ink import LABEL_INKS, Line, Span, fit_left, pack, shorten, width_of
 from nli_console.tui.widgets.scroll_lines import wrap
 from nli_console.tui.widgets.sparkline import progress_bar
 
@@ -22,10 +21,15 @@ _NAME = 14
 _SHORT_NAME = 8
 _ROOMY = 48
 """Cells from which everything is said in full."""
+_ONE_LINE, _TWO_LINES = 68, 36
+"""Cells from which speed and end of an answer stand in one line, or in two."""
 
 
-def model_line(model: Model, name: str, symbols: Symbols) -> Line:
-    """What is loaded, where and how large; or what the load waits for, or how far it is."""
+def model_line(model: Model, name: str, symbols: Symbols, width: int) -> Line:
+    """What is loaded, where and how large; or what the load waits for, or how far it is.
+
+    What does not fit into the width is left out as a whole, the least important first.
+    """
     title: Span = (name, "bold foreground")
     told = model.told
     if model.load is None:
@@ -41,14 +45,16 @@ def model_line(model: Model, name: str, symbols: Symbols) -> Line:
             return [title, (f"  {symbols.busy} {told.step}{_progress(told)}", "state-running")]
         case events.Loaded():
             peak = told.peak_memory_bytes
-            parts = [
-                f"on {told.device}, {told.precision}{stored}",
-                f"{format_bytes(told.weights_bytes)} of weights",
-                *([f"peak {format_bytes(peak)}"] if peak else []),
+            told_of = [
+                f"{format_bytes(told.weights_bytes)} of weights on {told.device}, {told.precision}{stored}",
+                # Pages of a mapped file count only once they were read: such a peak says nothing.
+                *([f"peak {format_bytes(peak)}"] if peak and peak >= told.weights_bytes else []),
                 f"{format_count(told.parameters)} parameters",
                 f"slot {told.slot}",
             ]
-            return [title, (f"  {symbols.ok} ", "success"), ("  ".join(parts), "foreground")]
+            first: Line = [title, (f"  {symbols.ok} ", "success"), (told_of[0], "foreground")]
+            parts: list[Line] = [first, *([(text, "foreground")] for text in told_of[1:])]
+            return pack(parts, width)[0]
 
 
 def _progress(told: events.Loading) -> str:
@@ -74,23 +80,33 @@ def answer_lines(reply: Reply | None, width: int) -> list[Line]:
 
 
 def fact_lines(reply: Reply | None, width: int) -> list[Line]:
-    """How the parser reads the answer, and how fast it came: two lines."""
+    """How the parser reads the answer; as many lines for a width whether it is there or not."""
+    return [_read_line(reply, width), *figure_lines(reply, width)]
+
+
+def figure_lines(reply: Reply | None, width: int) -> list[Line]:
+    """How fast an answer came and how it ended: one to three lines, by the width alone."""
+    rows = 1 if width >= _ONE_LINE else 2 if width >= _TWO_LINES else 3
     answered = None if reply is None else reply.answered
-    if reply is None or answered is None:
-        return [[], []]
-    speed = answered.tokens_per_second
-    figures = f"first token {seconds(answered.first_token_seconds)}"
-    figures += "" if speed is None else f"  {speed:.1f} tokens/s"
-    figures += f"  {answered.tokens} tokens, {ENDED[answered.ended]}"
-    read: Line = []
-    if reply.side is not None:
-        label = answered.label
-        read = [
-            ("read as ", "muted"),
-            (label or "no label", f"bold {LABEL_INKS.get(label or '', 'warning')}"),
-            *_judged(label, reply.gold, compact=width < _ROOMY),
-        ]
-    return [read, [(figures, "muted")]]
+    texts: list[str] = []
+    if answered is not None:
+        texts = [f"first token {seconds(answered.first_token_seconds)}"]
+        if answered.tokens_per_second is not None:
+            texts.append(f"{answered.tokens_per_second:.1f} tokens/s")
+        noun = "token" if answered.tokens == 1 else "tokens"
+        texts.append(f"{answered.tokens} {noun}, {ENDED[answered.ended]}")
+    nothing: list[Line] = [[]] * rows
+    return [*pack([[(text, "muted")] for text in texts], width), *nothing][:rows]
+
+
+def _read_line(reply: Reply | None, width: int) -> Line:
+    if reply is None or reply.answered is None or reply.side is None:
+        return []
+    label = reply.answered.label
+    judged = _judged(label, reply.gold, compact=width < _ROOMY)
+    read: Line = [(label or "no label", f"bold {LABEL_INKS.get(label or '', 'warning')}"), *judged]
+    whole: Line = [("read as ", "muted"), *read]
+    return whole if width_of(whole) <= width else read
 
 
 def seconds(value: float | None) -> str:

@@ -28,7 +28,7 @@ class ReplyPanel(Vertical):
         yield Lines(rows=1, classes="reply-title")
         yield (answer := ScrollLines(follow=True))
         answer.add_class("answer")
-        yield Lines(rows=2, classes="facts")
+        yield Lines(classes="facts")
         yield Lines(rows=5, classes="bars")
 
     def on_mount(self) -> None:
@@ -39,7 +39,7 @@ class ReplyPanel(Vertical):
 
     def show(self, reply: Reply | None, title: str) -> None:
         self._reply, self._title = reply, title
-        width = max(self.size.width - 2, 1)
+        width = max(self.size.width, 1)
         lines = {"reply-title": [[(title, "bold bright")]], "facts": fact_lines(reply, width)}
         free = reply is not None and reply.side is None
         lines["bars"] = [] if free else bar_lines(reply, width, self._symbols)

@@ -54,13 +54,19 @@ def _state(row: Row, symbols: Symbols) -> Span:
     done = ""
     if isinstance(row, Group) and state is not State.FINISHED:
         done = f"{row.finished}/{len(row.runs)} "
-    text = f"{symbols.states.get(state, '?')} {done}{state.value}"
+    text = f"{symbols.states.get(state, '?')} {done}{state.value}{_place(row)}"
     # A mark behind the state says that a worker warns of something.
     guards = [guard for run in runs_of(row) for guard in run.guards]
     if not guards:
         return text, f"state-{state.value}"
     bad = any(guard.severity == "error" for guard in guards)
     return f"{text} {symbols.error if bad else symbols.warning}", "error" if bad else "warning"
+
+
+def _place(row: Row) -> str:
+    """Behind ``queued``: the place in the queue, where somebody waits in it."""
+    waiting = None if isinstance(row, Group) else row.waiting
+    return "" if waiting is None or waiting.place is None else f" {waiting.place}"
 
 
 def name_span(row: Row, symbols: Symbols, *, opened: bool, group: Group | None) -> Span:

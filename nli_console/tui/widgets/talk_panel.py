@@ -10,7 +10,7 @@ from nli_console.text import clean, clean_line
 from nli_console.tui.chat_desk import Reply
 from nli_console.tui.widgets.ink import Line
 from nli_console.tui.widgets.painted import Lines
-from nli_console.tui.widgets.reply_lines import answer_lines, fact_lines
+from nli_console.tui.widgets.reply_lines import answer_lines, figure_lines
 from nli_console.tui.widgets.scroll_lines import ScrollLines, wrap
 from nli_console.tui.widgets.text_box import TextBox
 
@@ -33,7 +33,7 @@ class TalkPanel(Vertical):
 
     def compose(self) -> ComposeResult:
         yield ScrollLines(follow=True, id="turns")
-        yield Lines(rows=1, id="talk-facts")
+        yield Lines(id="talk-facts")
         yield TextBox(submits=True, id="message", placeholder="enter sends, ctrl+j breaks the line")
 
     @property
@@ -49,8 +49,8 @@ class TalkPanel(Vertical):
         """``reply`` is the last answer; while it goes on it is no turn yet."""
         going = reply if reply is not None and not reply.over else None
         self.query_one("#turns", ScrollLines).show(lambda width: _lines(said, going, width))
-        facts = [] if reply is None or reply.side is not None else fact_lines(reply, self.size.width)[1:]
-        self.query_one("#talk-facts", Lines).show(facts)
+        about = None if reply is None or reply.side is not None else reply
+        self.query_one("#talk-facts", Lines).show(figure_lines(about, max(self.size.width, 1)))
 
 
 def _lines(said: Sequence[Said], going: Reply | None, width: int) -> list[Line]:

@@ -17,6 +17,9 @@ from nli_console.worker.stop import StopFlag
 PAUSE = 0.03
 """Seconds between two pieces of text that are told: a terminal shows no more."""
 
+RATED = 8
+"""Tokens from which a rate is told: that of a word or two is noise."""
+
 Ended = Literal["end", "limit", "positions", "stopped"]
 
 
@@ -27,7 +30,7 @@ class Answer:
     Attributes:
         tokens: that were generated, with the one that ends the answer.
         seconds: from the request on; ``first_token_seconds`` likewise, ``None`` where none came.
-        tokens_per_second: of the tokens after the first; ``None`` where there are none.
+        tokens_per_second: of the tokens after the first; ``None`` for fewer than :data:`RATED` tokens.
         ended: by an end token, by ``max_new_tokens``, for want of positions, or by a stop.
     """
 
@@ -167,6 +170,6 @@ def answer(
         tokens=count,
         seconds=time.perf_counter() - started,
         first_token_seconds=stream.first - started if count else None,
-        tokens_per_second=(count - 1) / apart if count > 1 and apart > 0 else None,
+        tokens_per_second=(count - 1) / apart if count >= RATED and apart > 0 else None,
         ended=ended,
     )

@@ -12,6 +12,7 @@ from nli_console.data.prompts import (
     Prompts,
     PromptTemplate,
 )
+from nli_console.data.prompts.control import ControlTokens
 from nli_console.data.spec import LABELS, Example
 
 _KEPT = 16
@@ -42,6 +43,7 @@ class Asker:
         self._name = model_name
         self._renderers: dict[str, PromptRenderer] = {}
         self._dialogues: DialogueRenderer | None = None
+        self._control: ControlTokens | None = None
 
     def renderer(self, template: PromptTemplate) -> PromptRenderer:
         """Raises ``ConsoleError`` where the model cannot be asked with this template."""
@@ -70,6 +72,12 @@ class Asker:
         if isinstance(prompt, Question):
             return self.renderer(prompt.template).pieces(pair_of(prompt), prompt.shots)
         return self._dialogue().pieces(prompt.turns)
+
+    def only_text(self, pieces: list[Piece]) -> list[str]:
+        """Control tokens that a person or the data wrote: they look as if they acted, and are text."""
+        if self._control is None:
+            self._control = ControlTokens(self.tokenizer)
+        return self._control.only_text(pieces)
 
     def _dialogue(self) -> DialogueRenderer:
         if self._dialogues is None:

@@ -1,21 +1,32 @@
-"""The device that a chat may use: a slot of the queue that runs wait in too."""
+"""The device that a chat, or a prediction, may use: a slot of the queue that runs wait in too."""
 
 import os
 import time
 from dataclasses import dataclass
+from typing import Protocol
 
-from nli_console.data.chat import Load
 from nli_console.record.processes import own_identity
-from nli_console.supervisor.devices import GPU_PREFIX, obstacle, wanted_slots
-from nli_console.supervisor.lease import POLL, Holder, Lease, Slots, Waiter
+from nli_console.supervisor.devices import Lookout, gpu_of
+from nli_console.supervisor.lease import CHAT, POLL, Holder, Lease, Slots, Waiter
 from nli_console.supervisor.telemetry.monitor import GpuMonitor
+from nli_console.supervisor.turn import Turn
 from nli_console.worker.chat.channel import Tell
 from nli_console.worker.stop import StopFlag
 
-HOLDER = "chat"
+HOLDER = CHAT
 """What those who wait for the slot are told of who has it."""
 _FIRST_READING = 2.0
 _LOOK = 0.1
+
+
+class Wanting(Protocol):
+    """What a request for a device says of the queue: as ``[queue]`` of the settings."""
+
+    @property
+    def cpu_slots(self) -> int: ...
+
+    @property
+    def wait_for_foreign(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -27,11 +38,10 @@ class Place:
     @property
     def gpu(self) -> str | None:
         """The UUID of the GPU; ``None`` for the CPU."""
-        slot = self.lease.slot
-        return slot.removeprefix(GPU_PREFIX) if slot.startswith(GPU_PREFIX) else None
+        return gpu_of(self.lease.slot)
 
 
-def take_place(request: Load, tell: Tell, flag: StopFlag) -> Place:
+def take_place(request: Wanting, tell: Tell, flag: StopFlag, holder: str = HOLDER) -> Place:
     """Wait for a slot, telling whose it is, and make it the only device that torch will see.
 
     Call it before anything starts the driver: what this process sees is settled then.
@@ -41,23 +51,21 @@ def take_place(request: Load, tell: Tell, flag: StopFlag) -> Place:
         ConsoleError: the folder of slots cannot be used.
     """
     slots, monitor = Slots(), GpuMonitor(1.0)
-    told: dict[str, str] | None = None
+    lookout = Lookout(
+        os.environ,
+        slots.held,
+        cpu_slots=request.cpu_slots,
+        wait_for_foreign=request.wait_for_foreign,
+    )
+    told: tuple[str, str] | None = None
     try:
-        with Waiter(slots, Holder(HOLDER, "", own_identity()), time.time()) as waiter:
+        with Waiter(slots, Holder(holder, "", own_identity()), time.time()) as waiter:
+            turn = Turn(waiter, lookout)
             monitor.first(_FIRST_READING)
-            while True:
-                wanted = wanted_slots(
-                    os.environ,
-                    monitor.latest(),
-                    cpu_slots=request.cpu_slots,
-                    wait_for_foreign=request.wait_for_foreign,
-                )
-                lease = waiter.take(wanted.slots)
-                if lease is not None:
-                    break
-                waiting = obstacle(wanted, slots.holder)
+            while (lease := turn.look(monitor.latest())) is None:
+                waiting = turn.waiting["for"], turn.waiting.get("holder", "")
                 if waiting != told:
-                    tell("waiting", what=waiting["for"], holder=waiting.get("holder", ""))
+                    tell("waiting", what=waiting[0], holder=waiting[1])
                     told = waiting
                 _rest(flag)
     finally:

@@ -42,9 +42,10 @@ class Texts:
     def _render(self, request: Render) -> dict[str, Any]:
         folder = _folder(request)
         asker, positions = self._asker(folder, request.model_name)
-        asked = asker.ask(request.prompt)
+        asked, pieces = asker.ask(request.prompt), asker.pieces(request.prompt)
         return {
-            "pieces": [[piece.text, piece.special] for piece in asker.pieces(request.prompt)],
+            "pieces": [[piece.text, piece.special] for piece in pieces],
+            "only_text": asker.only_text(pieces),
             "tokens": len(asked.input_ids),
             "positions": positions,
             "findings": self._findings(folder, asker, positions, request),
