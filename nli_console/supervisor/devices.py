@@ -212,10 +212,11 @@ def gpu_name(reading: GpuReading, uuid: str) -> str:
     return next((f"GPU{n}" for n, gpu in enumerate(reading.gpus or ()) if gpu.uuid == uuid), uuid)
 
 
-def foreign_use(reading: GpuReading, uuid: str) -> str:
+def foreign_use(reading: GpuReading, uuid: str, *, seen_only: bool = False) -> str:
     """In words, who uses a GPU that no run or chat of one's own has. Empty when nobody does.
 
-    ``GPU0: bob uses 61.2 GiB, not through the console``. A process that has ended since counts no more.
+    ``GPU0: bob uses 61.2 GiB, not through the console``. A process that has ended since counts no more. With
+    ``seen_only`` nor does one that cannot be seen from here: it may have been one's own.
     """
     gpu = reading.find(uuid)
     if gpu is None:
@@ -224,6 +225,8 @@ def foreign_use(reading: GpuReading, uuid: str) -> str:
     users: dict[str, int] = {}
     gone = 0
     for process in gpu.processes:
+        if seen_only and process.user is None:
+            continue
         if process.user is not None and start_ticks(process.pid) is None:
             gone += process.used_bytes or 0
             continue
@@ -235,7 +238,7 @@ def foreign_use(reading: GpuReading, uuid: str) -> str:
         )
         return f"{name}: {who}, not through the console"
     hidden = (gpu.used_bytes or 0) - gone
-    if hidden > _HIDDEN_USE:
+    if hidden > _HIDDEN_USE and not seen_only:
         return f"{name}: processes that cannot be seen from here use {format_bytes(hidden)}"
     return ""
 
