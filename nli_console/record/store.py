@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nli_console.record.evidence import gather
 from nli_console.record.files import folder_size
-from nli_console.record.finding import run_ids
+from nli_console.record.finding import listed_ids
 from nli_console.record.history_cache import HistoryCache, Settled
 from nli_console.record.labels import read_labels
 from nli_console.record.layout import RunLayout
@@ -82,7 +82,7 @@ class Store:
         self._turn += 1
         for root in self.roots:
             base = str(root.resolve())
-            for place, run_id in enumerate(run_ids(root)):
+            for place, run_id in enumerate(self._ids(root, base)):
                 if run_id in found:
                     continue
                 known_run = self._runs.get(run_id)
@@ -142,6 +142,13 @@ class Store:
         if folder in self._settled:
             self._sizes[folder] = size
         return size
+
+    def _ids(self, root: Path, base: str) -> list[str]:
+        """The ids in ``root``; those known when it cannot be read just now, as on a server that restarts."""
+        try:
+            return listed_ids(root)
+        except OSError:
+            return [run_id for run_id, run in self._runs.items() if str(run.path.parent) == base]
 
     def _look(self, base: str, run_id: str, table: Processes, now: float) -> RunSummary:
         folder = f"{base}/{run_id}"

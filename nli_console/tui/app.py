@@ -16,6 +16,7 @@ from nli_console.record.store import RunSummary
 from nli_console.text import clean
 from nli_console.tui import background
 from nli_console.tui.alt_digits import read_alt_digits
+from nli_console.tui.beginning import Collector, forget_stale_size, prepare_the_form
 from nli_console.tui.key_order import KeysInOrder
 from nli_console.tui.keys import GROUPS, Key, bindings, key_name
 from nli_console.tui.leaving import SignalExit
@@ -30,7 +31,6 @@ from nli_console.tui.messages import (
     ScreenOpened,
 )
 from nli_console.tui.modes import MODES
-from nli_console.tui.opening import Collector, forget_stale_size, prepare_the_form
 from nli_console.tui.output_filter import OutputFilter
 from nli_console.tui.screens.base import ConsoleScreen
 from nli_console.tui.sources import MachineReader, reader_of
