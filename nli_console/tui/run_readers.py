@@ -3,12 +3,15 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from textual.message import Message
 
 from nli_console.record.store import RunSummary
-from nli_console.tui.run_follower import RunFollower
 from nli_console.tui.run_view import RunView
+
+if TYPE_CHECKING:
+    from nli_console.tui.run_follower import RunFollower
 
 KEPT = 24
 LIVE_AT_ONCE = 8
@@ -59,6 +62,9 @@ class RunReaders:
         if follower is not None and ended and self._seen.get(run.id) is run:
             return None
         if follower is None:
+            # Not before the first frame stands.
+            from nli_console.tui.run_follower import RunFollower
+
             follower = self._followers[run.id] = RunFollower(run.layout)
         self._followers.move_to_end(run.id)
         self._seen[run.id] = run
