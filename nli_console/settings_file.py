@@ -30,6 +30,11 @@ _TOKEN = re.compile(
     r"|(?P<comment>\#[^\n]*)|(?P<newline>\n)|(?P<open>[\[{])|(?P<close>[\]}])|(?P<equals>=)|(?P<bare>[\w-]+)",
     re.DOTALL,
 )
+_DEEP_KEY = re.compile(
+    r"(?<![\w-])(?:(?:[\w-]+|\"[^\"\n]*\"|'[^'\n]*')[ \t]*\.[ \t]*){64}".replace("64", str(DEPTH_LIMIT)),
+    re.ASCII,
+)
+"""A dotted key: tomllib's time grows with the square of its parts, and each makes a table."""
 _BOUNDS = {
     Ge: ("ge", "from"),
     Gt: ("gt", "above"),
@@ -81,7 +86,8 @@ def _read_text(path: Path, name: str) -> str:
             raise ConsoleError(
                 f"{name} has {format_bytes(status.st_size)}; at most {format_bytes(SIZE_LIMIT)}"
             )
-        raw = path.read_bytes()
+        with path.open("rb") as stream:
+            raw = stream.read(SIZE_LIMIT)
     except OSError as error:
         raise ConsoleError(f"{name} cannot be read: {error.strerror or error}") from None
     try:
@@ -100,6 +106,10 @@ def _parse(text: str, name: str) -> dict[str, Any]:
             raise ConsoleError(
                 f"{name}, line {number} has {len(line):,} characters, at most {LINE_LIMIT:,}; break it"
             )
+    deep = _DEEP_KEY.search(text)
+    if deep is not None:
+        line = _line_of(text, deep.start())
+        raise ConsoleError(f"{name}, line {line}: a key of more than {DEPTH_LIMIT} parts; no setting has one")
     try:
         return tomllib.loads(text)
     except RecursionError:

@@ -1,7 +1,7 @@
 """The app: modes, the status line's readings, keys of everywhere, and leaving cleanly. It owns no run."""
 
 import asyncio
-import gc
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,6 +16,7 @@ from nli_console.record.store import RunSummary
 from nli_console.text import clean
 from nli_console.tui import background
 from nli_console.tui.alt_digits import read_alt_digits
+from nli_console.tui.beginning import Collector, forget_stale_size, prepare_the_form
 from nli_console.tui.key_order import KeysInOrder
 from nli_console.tui.keys import GROUPS, Key, bindings, key_name
 from nli_console.tui.leaving import SignalExit
@@ -30,7 +31,6 @@ from nli_console.tui.messages import (
     ScreenOpened,
 )
 from nli_console.tui.modes import MODES
-from nli_console.tui.opening import forget_stale_size, prepare_the_form
 from nli_console.tui.output_filter import OutputFilter
 from nli_console.tui.screens.base import ConsoleScreen
 from nli_console.tui.sources import MachineReader, reader_of
@@ -84,6 +84,7 @@ class ConsoleApp(KeysInOrder):
         for mode in MODES:
             self.add_mode(mode.name, mode.factory())
         self._opened = self._reading = False
+        self._collector = Collector()
         self._start = "runs" if select else start
         self.signals: SignalExit | None = None
         look = settings.look
@@ -135,10 +136,7 @@ class ConsoleApp(KeysInOrder):
         for reader in self._readers:
             reader.start()
             reader.poke()
-        if not gc.isenabled():
-            # What was made until now stays until the end: the collector need not look at it.
-            gc.freeze()
-            gc.enable()
+        self._collector.begin()
         self.set_timer(_LATER, self._prepare)
         # Where Launch stands beside its checks, they say so already.
         if self.settings.notice and (self.current_mode != "launch" or self.screen.has_class("-narrow")):
@@ -169,6 +167,8 @@ class ConsoleApp(KeysInOrder):
 
     def on_runs_listed(self, message: RunsListed) -> None:
         before = {run.id: run.state.state for run in self.runs}
+        if message.complete and not self.all_listed:
+            self._collector.spare()
         self.all_listed, self.root_notes = message.complete, message.notes
         self.status = Status.of(
             self.status.machine, (run.state.state for run in message.runs), message.paused
@@ -209,6 +209,7 @@ class ConsoleApp(KeysInOrder):
             self.screen.clone(message.spec)
 
     def on_runs_due(self, message: RunsDue) -> None:
+        self._history.look_at_all()
         self._readers[1].poke()
 
     # Keys
@@ -277,6 +278,8 @@ def run_console(settings: "LoadedSettings", *, select: str | None = None) -> int
     """
     read_alt_digits()
     forget_stale_size()
+    # A thread that reads thousands of runs gives way to a key within a millisecond, not within five.
+    sys.setswitchinterval(0.0005)
     app = ConsoleApp(settings, select=select, start=None)
     app.run()
     if app.signals is not None:

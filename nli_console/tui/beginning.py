@@ -1,5 +1,6 @@
 """What happens around the opening of the console: before its first frame, and behind it."""
 
+import gc
 import os
 import sys
 from contextlib import suppress
@@ -11,6 +12,28 @@ from nli_console.tui.modes import MODES
 
 if TYPE_CHECKING:
     from nli_console.settings import LoadedSettings
+
+
+class Collector:
+    """The garbage collector, which whoever opens the console has turned off until the first frame stands.
+
+    What was made until then, and the rows of the history, stay until the end: to look at them again and again
+    would keep keys waiting.
+    """
+
+    def __init__(self) -> None:
+        self._freezes = False
+
+    def begin(self) -> None:
+        """The first frame stands."""
+        self._freezes = not gc.isenabled()
+        self.spare()
+        gc.enable()
+
+    def spare(self) -> None:
+        """Look no more at what there is now."""
+        if self._freezes:
+            gc.freeze()
 
 
 def prepare_the_form(settings: "LoadedSettings") -> Failure | None:
