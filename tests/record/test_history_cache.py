@@ -89,3 +89,13 @@ def test_a_removed_run_is_gone_and_the_cache_is_private(tmp_path: Path, runs: li
     assert runs[0].id not in {run.id for run in after.runs}
     (file,) = (tmp_path / "cache" / "history").iterdir()
     assert file.stat().st_mode & 0o077 == 0
+
+
+def test_a_cache_folder_that_is_nowhere_yet_is_not_made(
+    tmp_path: Path, runs: list[RunLayout], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = Store(tmp_path / "runs", Path("~/.cache/nli-console"))
+    store.refresh()
+    store.keep()
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"]
