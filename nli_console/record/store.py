@@ -47,9 +47,10 @@ class Store:
 
     def __init__(self, roots: Sequence[Path] | Path, cache_dir: Path | None = None) -> None:
         self.roots = (roots,) if isinstance(roots, Path) else tuple(roots)
-        # Settings that nobody has loaded name a cache that is nowhere yet.
-        kept = cache_dir is not None and cache_dir.is_absolute()
-        self._caches = [HistoryCache(cache_dir, root) for root in self.roots] if cache_dir and kept else []
+        if cache_dir is not None and not cache_dir.is_absolute():
+            # Settings that nobody has loaded name a cache that is nowhere yet.
+            cache_dir = None
+        self._caches = [] if cache_dir is None else [HistoryCache(cache_dir, root) for root in self.roots]
         self._kept: dict[str, Settled] = {}
         self._whole = False
         self._unkept = False
