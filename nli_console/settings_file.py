@@ -30,6 +30,11 @@ _TOKEN = re.compile(
     r"|(?P<comment>\#[^\n]*)|(?P<newline>\n)|(?P<open>[\[{])|(?P<close>[\]}])|(?P<equals>=)|(?P<bare>[\w-]+)",
     re.DOTALL,
 )
+_DEEP_KEY = re.compile(
+    r"(?<![\w-])(?:(?:[\w-]+|\"[^\"\n]*\"|'[^'\n]*')[ \t]*\.[ \t]*){64}".replace("64", str(DEPTH_LIMIT)),
+    re.ASCII,
+)
+"""A dotted key: tomllib's time grows with the square of its parts, and each makes a table."""
 _BOUNDS = {
     Ge: ("ge", "from"),
     Gt: ("gt", "above"),
@@ -63,6 +68,15 @@ def read_settings_file(path: Path, schema: type[Schema]) -> Schema:
     raise ConsoleError("\n".join(shown))
 
 
+def key_line(path: Path, *keys: str) -> int | None:
+    """The line of ``path`` on which a key stands, or the table around it; ``None`` where neither does.
+
+    Raises:
+        ConsoleError: the file cannot be read.
+    """
+    return _line_of_key(keys, _key_lines(_read_text(path, clean_line(path))))
+
+
 def _read_text(path: Path, name: str) -> str:
     try:
         status = path.stat()
@@ -72,7 +86,8 @@ def _read_text(path: Path, name: str) -> str:
             raise ConsoleError(
                 f"{name} has {format_bytes(status.st_size)}; at most {format_bytes(SIZE_LIMIT)}"
             )
-        raw = path.read_bytes()
+        with path.open("rb") as stream:
+            raw = stream.read(SIZE_LIMIT)
     except OSError as error:
         raise ConsoleError(f"{name} cannot be read: {error.strerror or error}") from None
     try:
@@ -91,6 +106,10 @@ def _parse(text: str, name: str) -> dict[str, Any]:
             raise ConsoleError(
                 f"{name}, line {number} has {len(line):,} characters, at most {LINE_LIMIT:,}; break it"
             )
+    deep = _DEEP_KEY.search(text)
+    if deep is not None:
+        line = _line_of(text, deep.start())
+        raise ConsoleError(f"{name}, line {line}: a key of more than {DEPTH_LIMIT} parts; no setting has one")
     try:
         return tomllib.loads(text)
     except RecursionError:
@@ -176,8 +195,11 @@ def _keys(location: Location) -> tuple[str, ...]:
 
 def _place(location: Location, lines: dict[tuple[str, ...], int]) -> int:
     """The line of the deepest key of ``location`` that stands at the start of a line."""
-    keys = _keys(location)
-    return next((lines[keys[:length]] for length in range(len(keys), 0, -1) if keys[:length] in lines), 1)
+    return _line_of_key(_keys(location), lines) or 1
+
+
+def _line_of_key(keys: tuple[str, ...], lines: dict[tuple[str, ...], int]) -> int | None:
+    return next((lines[keys[:length]] for length in range(len(keys), 0, -1) if keys[:length] in lines), None)
 
 
 def _describe(problem: dict[str, Any], schema: type[BaseModel]) -> str:

@@ -1,14 +1,14 @@
 """The loss curve: train records folded into blocks, so that a million of them open at once.
 
-The worker writes ``metrics.jsonl`` through :class:`MetricsWriter`, which keeps ``curve.jsonl`` beside it: per
-256 train records one line with minimum, mean, maximum, NaN count and the place in ``metrics.jsonl``. Readers
-draw from the blocks and seek for a zoom. Block ends meet, and the places of all other records inside a block
-stand in its ``marks``, so that evaluations are found without reading through the steps between them.
+The worker writes ``metrics.jsonl`` through ``metrics_writer.MetricsWriter``, which keeps ``curve.jsonl``
+beside it: per 256 train records one line with minimum, mean, maximum, NaN count and the place in
+``metrics.jsonl``. Readers draw from the blocks and seek for a zoom. Block ends meet, and the places of all
+other records inside a block stand in its ``marks``, so that evaluations are found without reading through
+the steps between them.
 """
 
 import math
 import os
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -123,38 +123,6 @@ class CurveWriter:
         self._marks = self._marks[len(marks) :]
         self._covered = end
         self._journal.append({"v": RECORD_VERSION, **whole._asdict(), "marks": marks})
-
-
-class MetricsWriter:
-    """The worker's way to write ``metrics.jsonl`` and ``curve.jsonl`` of one attempt."""
-
-    def __init__(self, attempt: AttemptLayout) -> None:
-        self._journal = Journal(attempt.metrics)
-        self._curve = CurveWriter(attempt.curve)
-        self._seq = 0
-
-    def write(self, kind: str, fields: Mapping[str, Any]) -> None:
-        """Append a record of ``kind`` with ``fields``; version, sequence number and time are added here.
-
-        Raises:
-            OSError: when the disk is full or gone.
-        """
-        record = {"v": RECORD_VERSION, "seq": self._seq, "t": time.time(), "kind": kind, **fields}
-        offset, length = self._journal.append(record)
-        self._seq += 1
-        loss = record.get("loss")
-        if isinstance(loss, float) and not math.isfinite(loss):
-            record["loss"] = None
-        self._curve.add(record, offset, length)
-
-    def sync(self) -> None:
-        """Flush the metrics to the disk: at checkpoints, and every few seconds."""
-        self._journal.sync()
-
-    def close(self) -> None:
-        """Write the last block of the curve and close both files."""
-        self._journal.close()
-        self._curve.close()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,17 +10,21 @@ import json
 import os
 import secrets
 import stat
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from nli_console.errors import ConsoleError
 from nli_console.text import clean_line
 
+Result = TypeVar("Result")
+
 JSON_LIMIT = 4 * 1024 * 1024
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700
+RETRY_EVERY = 1.0
 
 
 class RecordError(ConsoleError):
@@ -59,7 +63,9 @@ def write_json_once(path: Path, obj: Mapping[str, Any]) -> bool:
         return False
     finally:
         _unlink_quietly(temporary)
-    sync_folder(path.parent)
+    # The first has won; an error now must not make it try again and find itself second.
+    with contextlib.suppress(OSError):
+        sync_folder(path.parent)
     return True
 
 
@@ -178,6 +184,38 @@ def dumps(obj: Mapping[str, Any], *, indent: int | None = None) -> bytes:
     separators = (",", ":") if indent is None else None
     text = json.dumps(obj, ensure_ascii=False, allow_nan=False, indent=indent, separators=separators)
     return text.encode("utf-8", "replace")
+
+
+def sync_file(path: Path) -> None:
+    """Flush what a file holds to the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def is_no_space(error: OSError) -> bool:
+    """Whether an error says that the disk, its inodes or a quota are used up."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def patiently(action: Callable[[], Result], seconds: float) -> Result:
+    """Do ``action``, again every second for up to ``seconds`` while the file system fails.
+
+    A network file system comes back by itself; space does not, so the want of it is raised at once.
+
+    Raises:
+        OSError: the last one.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return action()
+        except OSError as error:
+            if is_no_space(error) or time.monotonic() >= deadline:
+                raise
+        time.sleep(RETRY_EVERY)
 
 
 def sync_folder(folder: Path) -> None:

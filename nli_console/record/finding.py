@@ -25,13 +25,25 @@ def run_folders(root: Path) -> list[RunLayout]:
 def run_ids(root: Path) -> list[str]:
     """The names of :func:`run_folders`; none when ``root`` cannot be read."""
     try:
+        return listed_ids(root)
+    except OSError:
+        return []
+
+
+def listed_ids(root: Path) -> list[str]:
+    """:func:`run_ids` for who must tell an empty history from one that cannot be read just now.
+
+    Raises:
+        OSError: when ``root`` is there and cannot be read.
+    """
+    try:
         with os.scandir(root) as entries:
             names = [
                 entry.name
                 for entry in entries
                 if RUN_ID.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
             ]
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     return sorted(names, reverse=True)
 

@@ -4,14 +4,15 @@ A single ``write`` is not kill-atomic and a full disk writes short, so both side
 writer ends it before it goes on, and the reader waits for the newline and counts what it cannot read.
 """
 
+import contextlib
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nli_console.record.files import RecordError, dumps, open_regular, parse_json
+from nli_console.record.files import RecordError, dumps, is_no_space, open_regular, parse_json
 
 LINE_LIMIT = 1024 * 1024
 READ_LIMIT = 4 * 1024 * 1024
@@ -21,6 +22,9 @@ _FINGERPRINT = 256
 class Journal:
     """The only writer of one ``.jsonl`` file, for one thread.
 
+    After an error of the file system the file is opened anew by the next append: a handle on a network file
+    system stays stale when the server is back.
+
     Raises (on opening):
         RecordError: when the path is a symlink, a FIFO or a folder.
         OSError: when the file cannot be made.
@@ -28,11 +32,10 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._descriptor = open_regular(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
-        size = os.fstat(self._descriptor).st_size
-        self._torn = size > 0 and os.pread(self._descriptor, 1, size - 1) != b"\n"
-        if self._torn:
-            self._write(b"\n")
+        self._descriptor = -1
+        self._torn = False
+        self._closed = False
+        self._open()
 
     def append(self, record: Mapping[str, Any]) -> tuple[int, int]:
         """Append one record; return its byte offset and its length with the newline.
@@ -49,25 +52,56 @@ class Journal:
             raise ValueError(
                 f"{self.path.name}: a record of {len(line)} bytes, at most {LINE_LIMIT} are allowed"
             )
-        self._write(b"\n" + line if self._torn else line)
-        end = os.lseek(self._descriptor, 0, os.SEEK_CUR)
+        with self._forgotten_on_error():
+            self._open()
+            self._write(b"\n" + line if self._torn else line)
+            end = os.lseek(self._descriptor, 0, os.SEEK_CUR)
         return end - len(line), len(line)
 
     def sync(self) -> None:
         """Flush what was appended to the disk (``fdatasync``)."""
-        os.fdatasync(self._descriptor)
+        with self._forgotten_on_error():
+            self._open()
+            os.fdatasync(self._descriptor)
 
     def close(self) -> None:
-        """Close the file; a second call does nothing."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        """Close the file for good; a second call does nothing."""
+        self._closed = True
+        self._forget()
 
     def __enter__(self) -> "Journal":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _open(self) -> None:
+        if self._closed:
+            raise ValueError(f"{self.path.name}: the journal is closed")
+        if self._descriptor >= 0:
+            return
+        self._descriptor = open_regular(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
+        with self._forgotten_on_error():
+            size = os.fstat(self._descriptor).st_size
+            self._torn = size > 0 and os.pread(self._descriptor, 1, size - 1) != b"\n"
+            if self._torn:
+                self._write(b"\n")
+
+    @contextlib.contextmanager
+    def _forgotten_on_error(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if not is_no_space(error):
+                self._forget()
+            raise
+
+    def _forget(self) -> None:
+        if self._descriptor >= 0:
+            descriptor, self._descriptor = self._descriptor, -1
+            # What close reports was reported by the write, or cannot be told from it.
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
 
     def _write(self, data: bytes) -> None:
         written = 0

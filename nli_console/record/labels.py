@@ -48,7 +48,7 @@ def update_labels(
     tags: Iterable[str] | None = None,
     pinned: bool | None = None,
 ) -> Labels:
-    """Change what is given, keep the rest; return the labels as written.
+    """Change what is given, keep the rest, also what a newer version added; return the labels as written.
 
     Raises:
         ConsoleError: when the run is somebody else's, or the file cannot be written.
@@ -64,7 +64,9 @@ def update_labels(
     if pinned is not None:
         changes["pinned"] = pinned
     labels = replace(read_labels(layout), **changes)
-    record = {"v": 1, "notes": labels.notes, "tags": list(labels.tags), "pinned": labels.pinned}
+    record = {"v": 1, **(read_json_or_none(layout.labels) or {})}
+    record |= {"notes": labels.notes, "tags": list(labels.tags), "pinned": labels.pinned}
+    record.pop("name", None)
     if labels.name is not None:
         record["name"] = labels.name
     try:

@@ -159,6 +159,7 @@ def of_run(layout: RunLayout, checkpoint: str | None = None) -> Source:
         step=step,
         digest=digest_of(weights),
         prompt=_text(prompt.get("digest")),
+        trained_on=spec.data.source,
     )
     own = require(method.Hyperparameters, spec.hyperparameters)
     assert isinstance(own, TrainingHyperparameters)
@@ -297,9 +298,9 @@ def _product(layout: RunLayout, state: State, product: str) -> tuple[None, Path]
     if state is not State.FINISHED:
         steps = sorted(whole_checkpoints(layout))
         rest = (
-            f"--checkpoint last evaluates checkpoint-{steps[-1]}, or `nli-console resume {layout.id}` goes on"
+            f"--checkpoint last takes checkpoint-{steps[-1]}, or `nli-console resume {layout.id}` goes on"
             if steps
-            else "it has no checkpoint either, so there is nothing to evaluate"
+            else "it has no checkpoint either, so there is nothing to take"
         )
         raise ConsoleError(f"{layout.id} {_ENDED.get(state, state.value)} and has made no {product}: {rest}")
     if not target.is_dir():

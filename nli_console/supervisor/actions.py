@@ -8,9 +8,11 @@ from pathlib import Path
 
 from nli_console.errors import ConsoleError
 from nli_console.record.access import require_access
-from nli_console.record.evidence import Evidence, gather
-from nli_console.record.files import ensure_private_dir, write_json
+from nli_console.record.evidence import Evidence, gather, latest_attempt
+from nli_console.record.files import ensure_private_dir, read_json_or_none, write_json
 from nli_console.record.layout import RUN_ID, TRASH, RunLayout
+from nli_console.record.processes import Processes, ProcessIdentity
+from nli_console.record.spec import SPEC_VERSION
 from nli_console.record.state import RunState, State, derive
 from nli_console.supervisor.launch import Survive, launch
 from nli_console.supervisor.reap import reap, sweep_orphans
@@ -64,7 +66,7 @@ def resume(layout: RunLayout, survive: Survive = "auto") -> None:
 
     Raises:
         ConsoleError: when the run is live, has finished, is a silent host's or somebody else's, is open to
-            other users, or cannot be started.
+            other users, was written by a newer version, or cannot be started.
     """
     require_access(layout, "resumed")
     evidence, state = _settled(layout)
@@ -80,12 +82,15 @@ def resume(layout: RunLayout, survive: Survive = "auto") -> None:
     if not state.resumable:
         raise ConsoleError(_refusal(layout, evidence, state, "resumed"))
     _check_own(layout)
+    _check_version(layout)
     reap(layout, end_waiting=True)
     launch(layout, survive)
 
 
 def delete(layout: RunLayout) -> Path:
     """Move a run that is not live to the trash folder; return where it lies. :func:`restore` brings it back.
+
+    Waits up to 10 seconds for the processes of a run that has just finished: they still write.
 
     Raises:
         ConsoleError: when the run is somebody else's, is live or unreachable, is already in the trash, or
@@ -95,6 +100,13 @@ def delete(layout: RunLayout) -> Path:
     evidence, state = _look(layout)
     if state.state.live and not state.resumable:
         raise ConsoleError(_refusal(layout, evidence, state, "deleted"))
+    deadline = time.monotonic() + _LEAVING
+    while state.state is State.FINISHED and _clearing_up(layout):
+        if time.monotonic() > deadline:
+            raise ConsoleError(
+                f"{layout.id}: has finished, but its processes are still clearing up; delete it in a moment"
+            )
+        time.sleep(_LOOK_AGAIN)
     trash = ensure_private_dir(layout.path.parent / TRASH)
     target = trash / layout.id
     _move(
@@ -166,6 +178,18 @@ def _settled(layout: RunLayout) -> tuple[Evidence, RunState]:
         time.sleep(_LOOK_AGAIN)
 
 
+def _clearing_up(layout: RunLayout) -> bool:
+    """Whether the attempt that finished has no result yet and somebody here who will write it."""
+    attempt = layout.attempt(latest_attempt(layout))
+    owner = read_json_or_none(attempt.owner)
+    if owner is None or os.path.lexists(attempt.result):
+        return False
+    table = Processes()
+    if owner.get("host") != table.host or owner.get("boot_id") != table.boot_id:
+        return False
+    return any(table.alive(ProcessIdentity.from_json(owner.get(who))) for who in ("supervisor", "worker"))
+
+
 def _check_own(layout: RunLayout) -> None:
     """Checkpoints are loaded on a resume, so nobody else may have been able to put them there."""
     status = os.stat(layout.path)
@@ -173,6 +197,16 @@ def _check_own(layout: RunLayout) -> None:
         raise ConsoleError(
             f"{layout.id}: other users can or could write to this run, so its checkpoints are not loaded; "
             "it can be looked at, and cloned into a run of your own"
+        )
+
+
+def _check_version(layout: RunLayout) -> None:
+    """What a newer version recorded may mean more than is understood here."""
+    version = (read_json_or_none(layout.spec) or {}).get("version")
+    if isinstance(version, int) and version > SPEC_VERSION:
+        raise ConsoleError(
+            f"{layout.id}: written by a newer nli-console (record version {version}, known here is "
+            f"{SPEC_VERSION}): it can be looked at and deleted; update nli-console to resume it"
         )
 
 

@@ -6,8 +6,10 @@ import signal
 import subprocess
 from pathlib import Path
 
+from nli_console.record.files import RecordError, open_regular
 from nli_console.record.state import State
 from nli_console.supervisor.job import Job
+from nli_console.text import format_bytes
 
 ON_FINISH_TIMEOUT = 60.0
 _LOG_TAIL = 16 * 1024
@@ -47,11 +49,16 @@ def _fill(part: str, values: dict[str, str]) -> str:
 def log_tail(path: Path) -> str:
     """The last 16 KiB of a log, raw; empty when it cannot be read."""
     try:
-        with open(path, "rb") as stream:
-            stream.seek(max(os.fstat(stream.fileno()).st_size - _LOG_TAIL, 0))
-            return stream.read(_LOG_TAIL).decode("utf-8", "replace")
+        descriptor = open_regular(path, os.O_RDONLY)
+    except (OSError, RecordError):
+        return ""
+    try:
+        start = max(os.fstat(descriptor).st_size - _LOG_TAIL, 0)
+        return os.pread(descriptor, _LOG_TAIL, start).decode("utf-8", "replace")
     except OSError:
         return ""
+    finally:
+        os.close(descriptor)
 
 
 def is_full(folder: Path) -> bool:
@@ -61,6 +68,20 @@ def is_full(folder: Path) -> bool:
     except OSError:
         return False
     return status.f_bavail * status.f_frsize < _FULL
+
+
+def room(folder: Path) -> str:
+    """``96.0 KiB free``, or that no file can be made, of the file system of ``folder``; empty when unknown.
+
+    Much room although a disk was full is a quota that is used up.
+    """
+    try:
+        status = os.statvfs(folder)
+    except OSError:
+        return ""
+    if status.f_files and not status.f_favail:
+        return "no inodes are free: too many files"
+    return f"{format_bytes(status.f_bavail * status.f_frsize)} free"
 
 
 def oom_kills() -> int | None:

@@ -12,7 +12,14 @@ from typing import Any
 
 from nli_console.errors import ConsoleError
 from nli_console.record.evidence import latest_attempt
-from nli_console.record.files import ensure_private_dir, read_json_or_none, write_json, write_json_once
+from nli_console.record.files import (
+    ensure_private_dir,
+    is_no_space,
+    patiently,
+    read_json_or_none,
+    write_json,
+    write_json_once,
+)
 from nli_console.record.journal import Journal
 from nli_console.record.layout import AttemptLayout, RunLayout
 from nli_console.record.processes import ProcessIdentity, boot_id, host_name, own_identity
@@ -23,6 +30,9 @@ TAKEN = 73
 RESERVE = ".reserve-result"
 """Apart from the worker's own reserve, which is spent on ``final.json``."""
 RESERVE_BYTES = 64 * 1024
+RESULT_PATIENCE = 60.0
+"""Seconds that a supervisor waits for a file system that fails, to write the end of its attempt."""
+OWNER_VERSION = 1
 _LAST_ATTEMPT = 9999
 
 
@@ -46,7 +56,7 @@ class Owner:
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "v": 1,
+            "v": OWNER_VERSION,
             "attempt": self.attempt,
             "host": host_name(),
             "boot_id": boot_id(),
@@ -132,8 +142,18 @@ class Attempt:
     def finish(
         self, state: State, reason: Reason | None, *, exit_code: int | None = None, signal: int | None = None
     ) -> bool:
-        """Write the terminal state; ``False`` when a reaper was first."""
-        return write_result(self.layout, state, reason, by="supervisor", exit_code=exit_code, signal=signal)
+        """Write the terminal state; ``False`` when a reaper was first.
+
+        Raises:
+            OSError: when it cannot be written, after :data:`RESULT_PATIENCE` where space is not what lacks.
+        """
+
+        def write() -> bool:
+            return write_result(
+                self.layout, state, reason, by="supervisor", exit_code=exit_code, signal=signal
+            )
+
+        return patiently(write, RESULT_PATIENCE)
 
     def drop_reserve(self) -> None:
         """Give the reserved blocks back."""
@@ -181,7 +201,7 @@ def write_result(
     try:
         return write_json_once(attempt.result, record)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if not is_no_space(error):
             raise
         with contextlib.suppress(OSError):
             os.unlink(attempt.path / RESERVE)

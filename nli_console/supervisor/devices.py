@@ -123,11 +123,13 @@ class Lookout:
         used: dict[str, str] = {}
         settling: list[str] = []
         holders: list[Holder] = []
+        mine: list[str] = []
         for uuid in allowed_gpus(reading.gpus or (), self._visible):
             ours = [holder for slot, holder in held.items() if gpu_of(slot) == uuid]
             use = foreign_use(reading, uuid)
             if ours:
                 holders += ours
+                mine.append(gpu_name(reading, uuid))
                 self._ours[uuid] = now
                 accepted.append(uuid)
             elif reading.t <= self._ours.get(uuid, -math.inf):
@@ -147,10 +149,12 @@ class Lookout:
         free.sort(key=lambda uuid: uuid in used)
         target, obstacle = "a GPU", _obstacle(holders)
         if used:
-            target, obstacle = "; ".join(used.values()), "foreign"
+            # What of one's own holds the other GPUs follows the last part.
+            target = "; ".join([*used.values(), *([", ".join(mine)] if mine else ())])
+            obstacle = "foreign"
         elif settling:
             target = f"{', '.join(settling)} to stay free for {self._settle:.0f} s"
-            obstacle = "settling"
+            obstacle, holders = "settling", []
         slots = tuple(f"{GPU_PREFIX}{uuid}" for uuid in free)
         return Wanted(
             slots,
@@ -208,10 +212,11 @@ def gpu_name(reading: GpuReading, uuid: str) -> str:
     return next((f"GPU{n}" for n, gpu in enumerate(reading.gpus or ()) if gpu.uuid == uuid), uuid)
 
 
-def foreign_use(reading: GpuReading, uuid: str) -> str:
+def foreign_use(reading: GpuReading, uuid: str, *, seen_only: bool = False) -> str:
     """In words, who uses a GPU that no run or chat of one's own has. Empty when nobody does.
 
-    ``GPU0: bob uses 61.2 GiB, not through the console``. A process that has ended since counts no more.
+    ``GPU0: bob uses 61.2 GiB, not through the console``. A process that has ended since counts no more. With
+    ``seen_only`` nor does one that cannot be seen from here: it may have been one's own.
     """
     gpu = reading.find(uuid)
     if gpu is None:
@@ -220,6 +225,8 @@ def foreign_use(reading: GpuReading, uuid: str) -> str:
     users: dict[str, int] = {}
     gone = 0
     for process in gpu.processes:
+        if seen_only and process.user is None:
+            continue
         if process.user is not None and start_ticks(process.pid) is None:
             gone += process.used_bytes or 0
             continue
@@ -231,7 +238,7 @@ def foreign_use(reading: GpuReading, uuid: str) -> str:
         )
         return f"{name}: {who}, not through the console"
     hidden = (gpu.used_bytes or 0) - gone
-    if hidden > _HIDDEN_USE:
+    if hidden > _HIDDEN_USE and not seen_only:
         return f"{name}: processes that cannot be seen from here use {format_bytes(hidden)}"
     return ""
 

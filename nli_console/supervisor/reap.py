@@ -11,7 +11,7 @@ from nli_console.record.layout import RunLayout
 from nli_console.record.processes import Processes, ProcessIdentity
 from nli_console.record.state import RunState, State, derive
 from nli_console.record.summary import RunSummary
-from nli_console.supervisor.attempt import write_result
+from nli_console.supervisor.attempt import OWNER_VERSION, write_result
 from nli_console.supervisor.sweep import sweep
 
 
@@ -78,12 +78,15 @@ def sweep_orphans(layout: RunLayout) -> list[int]:
 
 
 def _abandoned(layout: RunLayout, table: Processes) -> bool:
-    """Whether the latest attempt belongs to this host and its supervisor is certainly dead."""
+    """Whether the latest attempt belongs to this host and its supervisor is certainly dead.
+
+    Of an attempt that another version signed for nothing is certain.
+    """
     number = latest_attempt(layout)
     if not number:
         return False
     owner = read_json_or_none(layout.attempt(number).owner)
-    if owner is None or owner.get("host") != table.host:
+    if owner is None or owner.get("host") != table.host or owner.get("v") != OWNER_VERSION:
         return False
     other_boot = bool(owner.get("boot_id")) and bool(table.boot_id) and owner["boot_id"] != table.boot_id
     return other_boot or not table.alive(ProcessIdentity.from_json(owner.get("supervisor")))

@@ -22,9 +22,9 @@ from nli_console.record.layout import RunLayout
 from nli_console.record.orders import read_orders
 from nli_console.record.processes import ProcessIdentity, own_identity
 from nli_console.record.state import Reason, State
-from nli_console.supervisor.aftermath import is_full, log_tail, oom_kills, run_on_finish
+from nli_console.supervisor.aftermath import is_full, log_tail, oom_kills, room, run_on_finish
 from nli_console.supervisor.attempt import Attempt
-from nli_console.supervisor.devices import Lookout, gpu_of
+from nli_console.supervisor.devices import Lookout, foreign_use, gpu_of
 from nli_console.supervisor.environment import worker_environment
 from nli_console.supervisor.job import Job, read_job
 from nli_console.supervisor.ladder import Graces, Ladder
@@ -196,6 +196,8 @@ class _Supervisor:
             oom_killed=_rose(oom_before, oom_kills()),
             gpu_lost=gpu is not None and gpu.lost,
             disk_full=is_full(self._layout.path),
+            room=room(self._layout.path),
+            gpu_users=foreign_use(self._monitor.latest(), uuid, seen_only=True) if uuid else "",
         )
         return *decide(ending), code, by_signal
 

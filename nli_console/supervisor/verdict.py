@@ -21,7 +21,8 @@ class Ending:
 
     ``exit_code`` or ``signal`` of the worker, whichever it ended by; ``final`` is ``final.json``; ``stop`` is
     why this supervisor asked it to leave; ``oom_killed`` says whether the kernel's counter of memory kills
-    rose meanwhile (``None``: nobody can say); ``disk_full`` that the run's disk has no room left.
+    rose meanwhile (``None``: nobody can say); ``disk_full`` that the run's disk has no room left, and
+    ``room`` in words how much; ``gpu_users`` in words who else uses the run's GPU.
     """
 
     final: Mapping[str, Any] | None = None
@@ -32,10 +33,22 @@ class Ending:
     oom_killed: bool | None = None
     gpu_lost: bool = False
     disk_full: bool = False
+    room: str = ""
+    gpu_users: str = ""
 
 
 def decide(ending: Ending) -> tuple[State, Reason | None]:
     """State and reason. Exit code 0 alone is never ``finished``: only ``final.json`` can say that."""
+    state, reason = _decide(ending)
+    if reason is None:
+        return state, None
+    circumstances = {"disk_full": ending.room, "cuda_oom": ending.gpu_users}.get(reason.code)
+    if circumstances:
+        reason = Reason(reason.code, f"{reason.detail} ({circumstances})")
+    return state, reason
+
+
+def _decide(ending: Ending) -> tuple[State, Reason | None]:
     final = ending.final or {}
     recorded = _recorded_reason(final)
     if final.get("completed") is True:

@@ -8,9 +8,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from nli_console.data.resolve import DEMO_MODELS, WELL_KNOWN_MODELS
 from nli_console.errors import ConsoleError
 from nli_console.methods import presets, registry
 from nli_console.methods.base import Method
+from nli_console.methods.defaults import method_to_begin_with
 from nli_console.methods.fields import FieldDescription, FieldError, describe, parse, validate
 from nli_console.methods.presets import Preset
 from nli_console.record.groups import base_name
@@ -40,8 +42,10 @@ class Form:
     def __init__(self, settings: Settings) -> None:
         self._defaults = settings.defaults
         self._guards = settings.guards
+        self._known_models = {*DEMO_MODELS, *WELL_KNOWN_MODELS, *settings.models}
+        self._model = settings.defaults.model
         known = registry.methods()
-        self.method = settings.defaults.method if settings.defaults.method in known else next(iter(known))
+        self.method = method_to_begin_with(settings).name
         self._run_edits: dict[str, str] = {}
         self._edits: dict[str, dict[str, str]] = {name: {} for name in known}
         self._chosen: dict[str, Preset] = {}
@@ -66,15 +70,20 @@ class Form:
 
     @property
     def preset(self) -> Preset:
-        """The chosen one, else what suits the model: demo presets for demo models."""
+        """The chosen one, else what suits the last text that named a model: demo presets for demo models."""
         chosen = self._chosen.get(self.method)
         if chosen is not None:
             return chosen
-        model = self._run_edits.get("model", self._defaults.model).strip()
-        key = (self.method, model.startswith("demo-"))
+        key = (self.method, self._model.startswith("demo-"))
         if key not in self._default_presets:
-            self._default_presets[key] = presets.default_for(self.method, model)
+            self._default_presets[key] = presets.default_for(self.method, self._model)
         return self._default_presets[key]
+
+    def accept_model(self, name: str) -> bool:
+        """Take it that ``name`` is a model, as a text being typed may not be; whether the preset changes."""
+        before = self.preset
+        self._model = name.strip()
+        return self.preset is not before
 
     def choose_preset(self, preset: Preset) -> None:
         """Measure the form against another preset (of any method); edited fields keep their text."""
@@ -117,6 +126,8 @@ class Form:
         if method not in (None, self.method) or text == self.text(name):
             return False
         self._refused.pop(name, None)
+        if name == "model" and text.strip() in self._known_models:
+            self.accept_model(text)
         edits = self._edits_of(name)
         if text == self.baseline(name):
             edits.pop(name, None)
@@ -139,6 +150,8 @@ class Form:
 
     def reset(self, name: str) -> None:
         """Back to the preset's value."""
+        if name == "model":
+            self.accept_model(self._defaults.model)
         self._edits_of(name).pop(name, None)
         self._refused.pop(name, None)
 
@@ -259,6 +272,7 @@ class Form:
         }
         for name, value in values.items():
             self.edit(name, self.field(name).format(value))
+        self.accept_model(spec.model_name)
         fields = self._by_name[self.method]
         for name, value in spec.hyperparameters.items():
             if name in fields:

@@ -94,6 +94,7 @@ GROUPS: dict[str, Group] = {
             Key(
                 "E", "explain", "errors", "look at the run's errors; of two marked runs, where they disagree"
             ),
+            Key("R", "report", "report", "write the run, or those that are marked, to one HTML file"),
             Key("d,delete", "delete", "delete", "move the run to the trash", shown=True),
             Key("u", "undo", "undelete", "bring back what was deleted last"),
             Key(

@@ -41,6 +41,9 @@ class _Reader:
             self._asked = time.monotonic()
             self._due.set()
 
+    def look_at_all(self) -> None:
+        self._reader.look_at_all()
+
     @property
     def busy(self) -> bool:
         return self._asked is not None
@@ -112,6 +115,11 @@ class RootsReader:
             self.first = listed
             self.looked.set()
         return listed
+
+    def look_at_all(self) -> None:
+        """Something was just changed: the next read looks at every run."""
+        for reader in self._readers:
+            reader.look_at_all()
 
     def _all(self, holds: Callable[[_Reader], bool]) -> Callable[[], bool]:
         return lambda: all(holds(reader) for reader in self._readers)

@@ -72,11 +72,18 @@ class RunsReader:
         """Set after the first look, which :attr:`first` then holds."""
         self.first: RunsListed | None = None
         self.more = False
+        self._thorough = Event()
+
+    def look_at_all(self) -> None:
+        """Something was just changed: the next read looks at every run."""
+        self._thorough.set()
 
     def read(self) -> RunsListed | None:
         """Look at the run folders; ``None`` when nothing is new."""
         first, known = not self._told, self.more
-        changed = self._store.refresh(newest=_FIRST if first else None)
+        thorough = self.more or self._thorough.is_set()
+        self._thorough.clear()
+        changed = self._store.refresh(newest=_FIRST if first else None, thorough=thorough)
         self.more = first and len(changed.added) == _FIRST
         self._new += (*changed.added, *changed.changed)
         if not first:

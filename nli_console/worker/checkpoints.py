@@ -203,10 +203,13 @@ class Sealer:
 
     def _work(self, checkpoint: Checkpoint, protected: int | None) -> None:
         seal(checkpoint.path)
-        sealed = [item for item in listed(self._layout) if (item.path / MANIFEST).is_file()]
-        stay = {item.step for item in sealed[-self._keep :]} | {protected, checkpoint.step}
-        for item in sealed:
-            if item.step not in stay:
+        every = listed(self._layout)
+        sealed = [item.step for item in every if (item.path / MANIFEST).is_file()]
+        stay = {*sealed[-self._keep :], protected, checkpoint.step}
+        for item in every:
+            # An older one without a manifest is what a kill left of a save or of a deletion.
+            abandoned = item.step not in sealed and item.step < checkpoint.step
+            if abandoned or (item.step in sealed and item.step not in stay):
                 remove(item.path)
 
 

@@ -1,12 +1,15 @@
 """The worker's side of the record: what it writes to metrics.jsonl and curve.jsonl of one attempt."""
 
+import contextlib
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
-from nli_console.record.curve import MetricsWriter
-from nli_console.record.files import write_json
+from nli_console.record.files import is_no_space, write_json
 from nli_console.record.layout import AttemptLayout
+from nli_console.record.metrics_writer import PATIENCE, MetricsWriter
+from nli_console.text import format_duration
 
 _SYNC_EVERY = 5.0
 _PROGRESS_EVERY = 0.5
@@ -18,12 +21,14 @@ class Recorder:
     Attributes:
         on_evaluation: called with the fields of each evaluation, once they are recorded.
 
+    While the file system fails, records wait in memory, and standard error says so.
+
     Raises (on opening and by every method):
-        OSError: the disk is full or gone.
+        OSError: the disk is full, or has been gone for too long.
     """
 
     def __init__(self, attempt: AttemptLayout) -> None:
-        self._writer = MetricsWriter(attempt)
+        self._writer = MetricsWriter(attempt, _tell)
         self._guards_path = attempt.guards
         self._active_guards: dict[str, dict[str, Any]] = {}
         self._synced = time.monotonic()
@@ -99,7 +104,12 @@ class Recorder:
             self._active_guards[id] = fields
         elif self._active_guards.pop(id, None) is None:
             return
-        write_json(self._guards_path, {"v": 1, "active": list(self._active_guards.values())})
+        try:
+            write_json(self._guards_path, {"v": 1, "active": list(self._active_guards.values())})
+        except OSError as error:
+            # The record of it waits to be written; a summary of it ends no training.
+            if is_no_space(error):
+                raise
 
     def sync(self) -> None:
         """Flush the records to the disk."""
@@ -108,3 +118,15 @@ class Recorder:
     def close(self) -> None:
         """Write the last, short block of the curve and close both files."""
         self._writer.close()
+
+
+def _tell(error: OSError | None) -> None:
+    """Say in the log that records wait, or no longer do; the log may stand on the same file system."""
+    text = (
+        "the records that waited have been written"
+        if error is None
+        else f"the record cannot be written ({error.strerror}); the work goes on, records are kept and "
+        f"written when that works again, for at most {format_duration(PATIENCE)}"
+    )
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr, flush=True)

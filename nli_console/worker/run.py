@@ -15,7 +15,7 @@ from nli_console.methods.evaluation import EvaluationHyperparameters
 from nli_console.methods.prompting import ScoringHyperparameters
 from nli_console.record.compose import hyperparameters_of
 from nli_console.record.evidence import read_final
-from nli_console.record.files import write_json
+from nli_console.record.files import patiently, write_json
 from nli_console.record.layout import AttemptLayout, RunLayout
 from nli_console.record.sources import verify
 from nli_console.record.spec_io import load_spec
@@ -32,6 +32,9 @@ from nli_console.worker.stop import StopFlag, Stopped
 _RESERVE = ".reserve"
 _RESERVE_BYTES = 64 * 1024
 """Set aside at the start, so that a full disk still has room to say that it is full."""
+
+_ENDING_PATIENCE = 60.0
+"""Seconds that the last records and ``final.json`` wait for a file system that fails."""
 
 
 def run(run_dir: Path, attempt: int, stop: StopFlag) -> int:
@@ -63,11 +66,11 @@ def run(run_dir: Path, attempt: int, stop: StopFlag) -> int:
     _release(place)
     if recorder is not None:
         with contextlib.suppress(OSError):
-            recorder.close()
+            patiently(recorder.close, _ENDING_PATIENCE)
     final = figures.final(
         completed=completed, stopped=stopped, reason=reason, seconds=time.monotonic() - started
     )
-    write_json(place.final, final)
+    patiently(lambda: write_json(place.final, final), _ENDING_PATIENCE)
     if completed and clean_up is not None:
         with contextlib.suppress(OSError):
             clean_up()

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from nli_console.record import curve
-from nli_console.record.curve import Block, CurveReader, MetricsWriter, merge, read_block, up_to_step
+from nli_console.record.curve import Block, CurveReader, merge, read_block, up_to_step
 from nli_console.record.journal import Tail
 from nli_console.record.layout import AttemptLayout
+from nli_console.record.metrics_writer import MetricsWriter
 
 
 @pytest.fixture

@@ -53,25 +53,6 @@ def test_a_lone_surrogate_does_not_make_a_line_unreadable(tmp_path: Path) -> Non
     assert Tail(path).read().records == [{"detail": "name ? of a file"}]
 
 
-def test_a_cut_at_every_byte_of_the_last_three_records_loses_only_what_was_cut(tmp_path: Path) -> None:
-    path = tmp_path / "m.jsonl"
-    records = [{"seq": seq, "loss": 0.25, "text": "premise → hypothesis"} for seq in range(6)]
-    write(path, *records)
-    content = path.read_bytes()
-    ends = [index + 1 for index, byte in enumerate(content) if byte == 0x0A]
-    for cut in range(ends[2], len(content) + 1):
-        path.write_bytes(content[:cut])
-        whole = sum(end <= cut for end in ends)
-        tail = Tail(path)
-        assert tail.read().records == records[:whole]
-        assert (tail.bad_lines, tail.pending) == (0, cut - ends[whole - 1])
-        # The next writer ends the torn line, so that only that record is lost.
-        write(path, {"seq": 99})
-        assert tail.read().records[-1] == {"seq": 99}
-        assert len(all_of(Tail(path))) in (whole + 1, whole + 2)
-        assert tail.bad_lines <= 1
-
-
 def test_a_block_of_nul_is_counted_and_the_records_around_it_are_read(tmp_path: Path) -> None:
     path = tmp_path / "m.jsonl"
     write(path, {"seq": 0})

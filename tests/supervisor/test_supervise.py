@@ -77,15 +77,6 @@ def test_a_traceback_becomes_the_reason(desk: Desk) -> None:
     )
 
 
-def test_memory_and_disk_are_named(desk: Desk) -> None:
-    cuda = desk.submit(end="raise", message="CUDA out of memory. Tried to allocate 2.00 GiB", cpu_slots=2)
-    disk = desk.submit(end="raise", message="[Errno 28] No space left on device", cpu_slots=2)
-    for process in [desk.supervise(cuda), desk.supervise(disk)]:
-        process.wait(PATIENCE)
-    assert result_of(cuda.attempt(1))["reason"]["code"] == "cuda_oom"
-    assert result_of(disk.attempt(1))["reason"]["code"] == "disk_full"
-
-
 def test_a_worker_killed_from_outside_has_failed_and_every_record_is_kept(desk: Desk) -> None:
     run = desk.submit(steps=100_000, step_seconds=0.001)
     process = desk.supervise(run)

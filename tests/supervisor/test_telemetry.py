@@ -19,12 +19,11 @@ from nli_console.record.layout import RunLayout
 from nli_console.record.processes import alive, identity_of
 from nli_console.record.state import State, derive
 from nli_console.supervisor import actions
-from nli_console.supervisor.sweep import send
 from nli_console.supervisor.telemetry.host import HostSampler
 from nli_console.supervisor.telemetry.monitor import GpuMonitor
 from nli_console.supervisor.telemetry.nvml import MODULE_VARIABLE, read_gpus
 from nli_console.supervisor.telemetry.readings import GpuReading
-from tests.supervisor.conftest import PATIENCE, Desk, owner_of, result_of, training, until, worker_of
+from tests.supervisor.conftest import PATIENCE, Desk, owner_of, training, until, worker_of
 from tests.support import fake_nvml
 
 H100 = {
@@ -235,17 +234,3 @@ def test_a_driver_that_hangs_in_mid_run_changes_nothing_for_the_run(desk: Desk, 
     play(IDLE, hang=True)
     actions.stop(run, "anna")
     assert process.wait(PATIENCE) == 3
-
-
-def test_a_worker_that_fails_when_its_gpu_is_gone_says_so(desk: Desk, play: Play) -> None:
-    play(IDLE)
-    run = desk.submit(steps=100_000, step_seconds=0.01)
-    process = desk.supervise(run)
-    until(training(run.attempt(1)))
-    play({**IDLE, "lost": True})
-    until(lambda: any(r["gpu_note"] for r in Tail(run.attempt(1).system).read().records))
-    worker = worker_of(run.attempt(1))
-    assert worker is not None
-    send(worker, signal.SIGABRT)
-    assert process.wait(PATIENCE) == 1
-    assert result_of(run.attempt(1))["reason"]["code"] == "gpu_lost"

@@ -3,7 +3,7 @@ question.
 
 ``{"gpus": [{uuid, name, used, total, utilisation, power, temperature, processes: [[pid, bytes]]}], "error":
 code, "hang": true}``; a value that is ``null`` is not supported, a GPU with ``"lost": true`` answers error
-15.
+15. Before it hangs it makes a file of the same name with ``.hangs`` behind it.
 """
 
 import json
@@ -36,6 +36,8 @@ class NVMLError(Exception):
 
 def _recording() -> dict:
     recording = json.loads(Path(os.environ["FAKE_NVML"]).read_text())
+    if recording.get("hang"):
+        Path(f"{os.environ['FAKE_NVML']}.hangs").touch()
     while recording.get("hang"):
         time.sleep(1)
     if recording.get("error"):

@@ -14,8 +14,8 @@ from nli_console.tui import run_actions
 from nli_console.tui.followers import Followers
 from nli_console.tui.keys import bindings
 from nli_console.tui.messages import CloneRun, RunsDue
-from nli_console.tui.opening import Reviewable
 from nli_console.tui.queue_keys import QueueKeys
+from nli_console.tui.reviewing import Reviewable
 from nli_console.tui.run_actions import ActionDone, Deleted
 from nli_console.tui.run_readers import RunsRead
 from nli_console.tui.run_view import RunView
