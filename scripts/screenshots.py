@@ -152,8 +152,10 @@ def main() -> None:
         longer = ("--seed", "2", "--epochs", "20", "--evaluations", "36", "--name", "LoRA, seed 2")
         console(*lora, *longer, "--detach", folder=folder)
         live = wait_until_training(folder, step=400)
-        asyncio.run(draw(folder, live, [run.id for run in finished.runs]))
-        console("stop", live, folder=folder)
+        try:
+            asyncio.run(draw(folder, live, [run.id for run in finished.runs]))
+        finally:
+            console("stop", live, folder=folder)
 
 
 if __name__ == "__main__":

@@ -34,9 +34,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def console(root: Path, *, select: str | None = "none", **tables: object) -> ConsoleApp:
-    values = Settings.model_validate(
-        {"runs_dir": root, "cache_dir": root.parent / "cache", "interface": {"refresh": 0.1}, **tables}
-    )
+    values = Settings.model_validate({"runs_dir": root, "interface": {"refresh": 0.1}, **tables})
     values = values.model_copy(update={"cache_dir": root.parent / "cache"})
     return ConsoleApp(LoadedSettings(values, None, None), select=select)
 
