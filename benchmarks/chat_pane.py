@@ -30,7 +30,8 @@ START = """
 import sys
 from nli_console.settings import LoadedSettings, Settings
 from nli_console.tui.app import run_console
-values = Settings.model_validate({"runs_dir": sys.argv[1], "chat": {"model": sys.argv[2]}})
+runs, model = sys.argv[1:]
+values = Settings.model_validate({"runs_dir": runs, "cache_dir": runs + "-cache", "chat": {"model": model}})
 sys.exit(run_console(LoadedSettings(values, None, None)))
 """
 LETTERS = "abcdefghijklmnopqrstuvwxyz"

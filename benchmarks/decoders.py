@@ -14,7 +14,7 @@ from nli_console.data.prompts import PromptRenderer, catalogue, choose
 from nli_console.data.resolve import resolve_dataset
 from nli_console.data.sample import Prepared, prepare
 from nli_console.data.spec import Example
-from nli_console.settings import LoadedSettings, Settings
+from nli_console.settings import load_settings
 from nli_console.worker.device import Device
 
 SPLIT = "validation_matched"
@@ -91,7 +91,7 @@ def rows_for(name: str, wanted: int | None, few: int) -> int:
 
 def demo_rows() -> Prepared:
     """The rows of the embedded demo as a run reads them."""
-    return prepare(resolve_dataset("demo", LoadedSettings(Settings(), None, None)), SEED)
+    return prepare(resolve_dataset("demo", load_settings()), SEED)
 
 
 def demo_prompts(used: Decoder, rows: Prepared, shots: int) -> tuple[PromptRenderer, list[Example]]:

@@ -30,6 +30,7 @@ KEYS = {  # what: key
     "sort": "s",
     "filter a letter": "7",
 }
+OPPOSITE = {"end": "home", "home": "end"}
 
 
 def many_runs(root: Path, count: int) -> None:
@@ -75,10 +76,12 @@ def main() -> int:
             for what, key in KEYS.items():
                 if what.startswith("filter"):
                     terminal.press("/")
-                times = [
-                    time_key(terminal, key)
-                    for _ in range(options.presses if key in ("down", "pagedown") else 8)
-                ]
+                times = []
+                for _ in range(options.presses if key in ("down", "pagedown") else 8):
+                    if key in OPPOSITE:
+                        # Pressed again it would change nothing.
+                        terminal.press(OPPOSITE[key])
+                    times.append(time_key(terminal, key))
                 found[f"{what}, ms, median"] = statistics.median(times)
                 found[f"{what}, ms, worst"] = max(times)
     if options.json:

@@ -30,10 +30,9 @@ PAGES = ("overview", "evaluation", "log", "settings")
 START = """
 import sys
 from pathlib import Path
-from nli_console.settings import LoadedSettings, Settings
-from nli_console.tui.app import run_console
-values = Settings(runs_dir=Path(sys.argv[1]), cache_dir=Path(sys.argv[1]).parent / "cache")
-sys.exit(run_console(LoadedSettings(values, None, None), select=sys.argv[2]))
+from nli_console.cli.entry import open_console
+from nli_console.cli.globals import Globals
+sys.exit(open_console(Globals(None, Path(sys.argv[1])), select=sys.argv[2]))
 """
 
 

@@ -9,10 +9,10 @@ import contextlib
 import json
 import os
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from nli_console.places import DEFAULT_CACHE, current_folder, find_settings
 
@@ -29,7 +29,7 @@ class Look:
     """``[interface]`` of the settings as far as the first frame shows it, and ``telemetry.interval``."""
 
     theme: str
-    symbols: str
+    symbols: Literal["auto", "braille", "block", "ascii"]
     refresh: float
     smoothing: float
     bell: bool
@@ -49,6 +49,14 @@ class Look:
 
 
 @dataclass(frozen=True)
+class Root:
+    """A folder with runs, by the short name that tells its runs from those of others."""
+
+    label: str
+    path: Path
+
+
+@dataclass(frozen=True)
 class LoadedSettings:
     """Settings with absolute paths, and where they came from (``path`` is ``None`` for the defaults)."""
 
@@ -65,12 +73,32 @@ class LoadedSettings:
         return self.values.cache_dir
 
     @property
+    def roots(self) -> tuple[Root, ...]:
+        """``runs_dir``, and behind it the others that are read as well; each folder once."""
+        folders = {self.runs_dir}
+        others: list[Root] = []
+        for label, path in self.values.runs.roots.items():
+            if Path(path) not in folders:
+                folders.add(Path(path))
+                others.append(Root(label, Path(path)))
+        taken = {root.label for root in others}
+        own = next(name for name in (self.runs_dir.name, "own", "own runs") if name and name not in taken)
+        return (Root(own, self.runs_dir), *others)
+
+    @property
     def look(self) -> Look:
         return Look.of(self.values)
 
 
 class RememberedSettings(LoadedSettings):
     """Settings of which only what opening needs is known; ``values`` are read when somebody asks for them."""
+
+    _look: Look
+    _runs_dir: Path
+    _cache_dir: Path
+    _roots: tuple[Root, ...]
+    _load: Callable[[], LoadedSettings]
+    _loaded: LoadedSettings | None
 
     def __init__(self, record: dict[str, Any], load: Callable[[], LoadedSettings]) -> None:
         path = record["path"]
@@ -80,6 +108,7 @@ class RememberedSettings(LoadedSettings):
             "_look": Look(**record["look"]),
             "_runs_dir": Path(record["runs_dir"]),
             "_cache_dir": Path(record["cache_dir"]),
+            "_roots": tuple(Root(label, Path(folder)) for label, folder in record["roots"]),
             "_load": load,
             "_loaded": None,
         }
@@ -93,9 +122,11 @@ class RememberedSettings(LoadedSettings):
         Raises:
             ConsoleError: the file has changed since, and is not valid any more.
         """
-        if self._loaded is None:
-            object.__setattr__(self, "_loaded", self._load())
-        return self._loaded.values
+        loaded = self._loaded
+        if loaded is None:
+            loaded = self._load()
+            object.__setattr__(self, "_loaded", loaded)
+        return loaded.values
 
     @property
     def runs_dir(self) -> Path:
@@ -106,11 +137,17 @@ class RememberedSettings(LoadedSettings):
         return self._cache_dir
 
     @property
+    def roots(self) -> tuple[Root, ...]:
+        return self._roots
+
+    @property
     def look(self) -> Look:
         return self._look
 
 
-def open_settings(explicit: Path | None = None, runs_dir: Path | None = None) -> LoadedSettings:
+def open_settings(
+    explicit: Path | None = None, runs_dir: Path | None = None, more_roots: Sequence[Path] = ()
+) -> LoadedSettings:
     """:func:`nli_console.settings.load_settings`, or what is remembered of it.
 
     Raises:
@@ -120,9 +157,9 @@ def open_settings(explicit: Path | None = None, runs_dir: Path | None = None) ->
     def load() -> LoadedSettings:
         from nli_console.settings import load_settings
 
-        return load_settings(explicit, runs_dir)
+        return load_settings(explicit, runs_dir, more_roots=more_roots)
 
-    key = _key(explicit, runs_dir)
+    key = _key(explicit, runs_dir, *more_roots)
     path = _cache_folder() / f"{zlib.crc32(json.dumps(key).encode()) % _KEPT:02x}.json"
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
         record = json.loads(path.read_bytes())
@@ -142,12 +179,13 @@ def _record(loaded: LoadedSettings) -> dict[str, Any]:
         "look": asdict(loaded.look),
         "runs_dir": str(loaded.runs_dir),
         "cache_dir": str(loaded.cache_dir),
+        "roots": [[root.label, str(root.path)] for root in loaded.roots],
         "path": None if loaded.path is None else str(loaded.path),
         "notice": loaded.notice,
     }
 
 
-def _key(explicit: Path | None, runs_dir: Path | None) -> list[Any]:
+def _key(explicit: Path | None, *roots: Path | None) -> list[Any]:
     """Everything that what is read depends on: the file, the schema, and what paths start from."""
     here = current_folder()
     found = find_settings(explicit, here)
@@ -155,7 +193,7 @@ def _key(explicit: Path | None, runs_dir: Path | None) -> list[Any]:
     sources = [found] if found else []
     stamps = [_stamp(source) for source in (*sources, package / "settings.py", package / "opening.py")]
     variables = [os.environ.get(name) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")]
-    named = [None if path is None else str(path) for path in (explicit, runs_dir, found)]
+    named = [None if path is None else str(path) for path in (explicit, found, *roots)]
     return [str(here), *named, *variables, *stamps]
 
 

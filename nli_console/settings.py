@@ -4,12 +4,13 @@ The user's file is read, never rewritten (a TOML writer would drop its comments)
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from nli_console.opening import LoadedSettings
+from nli_console.opening import LoadedSettings, Root
 from nli_console.places import (
     DEFAULT_CACHE,
     FILE_NAME,
@@ -24,7 +25,7 @@ from nli_console.settings_file import read_settings_file
 from nli_console.text import clean_line
 
 __all__ = [
-    "DEFAULT_CACHE", "FILE_NAME", "LoadedSettings", "Settings", "absolute_path", "current_folder",
+    "DEFAULT_CACHE", "FILE_NAME", "LoadedSettings", "Root", "Settings", "absolute_path", "current_folder",
     "is_not_utf8", "load_settings", "state_folder", "user_folder",
 ]  # fmt: skip
 
@@ -143,6 +144,14 @@ class Chat(_Table):
     )
 
 
+class Runs(_Table):
+    """Further folders with runs, beside ``runs_dir``."""
+
+    roots: dict[str, str] = Field(
+        default_factory=dict, description="short name → a folder with runs: a colleague's, a mounted server's"
+    )
+
+
 class Launch(_Table):
     """How runs are started on this machine."""
 
@@ -164,6 +173,7 @@ class Settings(_Table):
         strict=False,
         description="tokenised data, the demo corpus, module shapes; the default follows $XDG_CACHE_HOME",
     )
+    runs: Runs = Runs()
     defaults: Defaults = Defaults()
     models: dict[str, str] = Field(default_factory=dict, description="short name → hub id or folder")
     datasets: dict[str, Dataset] = Field(default_factory=dict)
@@ -178,14 +188,19 @@ class Settings(_Table):
 
 
 def load_settings(
-    explicit: Path | None = None, runs_dir: Path | None = None, cwd: Path | None = None
+    explicit: Path | None = None,
+    runs_dir: Path | None = None,
+    cwd: Path | None = None,
+    *,
+    more_roots: Sequence[Path] = (),
 ) -> LoadedSettings:
     """Find, read and check the settings, and make their paths absolute.
 
     The first of these is read: ``explicit`` (``--settings``; it must exist), ``./settings.toml``,
     ``settings.toml`` in :func:`user_folder`. Without any, the defaults hold and ``notice`` says so.
     Relative paths start at the folder of the file that was read; with the defaults, at ``cwd``.
-    ``runs_dir`` (``--runs-dir``, relative to ``cwd``) wins over the file.
+    ``runs_dir`` (``--runs-dir``, relative to ``cwd``) wins over the file, whose further roots then do not
+    hold either: ``more_roots`` (``--runs-dir`` once more) stand in their place.
 
     Raises:
         ConsoleError: the file is missing, unreadable, not TOML, or has a key or value that the schema
@@ -204,8 +219,28 @@ def load_settings(
     if wanted == DEFAULT_CACHE and os.environ.get("XDG_CACHE_HOME"):
         wanted = Path(os.environ["XDG_CACHE_HOME"]) / DEFAULT_CACHE.name
     cache = absolute_path(wanted, base, f"{prefix}cache_dir")
-    values = values.model_copy(update={"runs_dir": runs, "cache_dir": cache})
+    if runs_dir is None:
+        named = values.runs.roots
+        roots = {
+            label: absolute_path(held, base, f"{prefix}runs.roots.{label}") for label, held in named.items()
+        }
+    else:
+        roots = _labelled([absolute_path(more, here, "--runs-dir") for more in more_roots])
+    held = Runs(roots={label: str(path) for label, path in roots.items()})
+    values = values.model_copy(update={"runs_dir": runs, "cache_dir": cache, "runs": held})
     notice = None
     if path is None:
         notice = f"no {FILE_NAME} in {here} or {user_folder()}: the built-in defaults are used"
     return LoadedSettings(values, path, notice)
+
+
+def _labelled(folders: Sequence[Path]) -> dict[str, Path]:
+    """Folders by the shortest end of their path that tells them apart: ``bob/runs``."""
+    labels: dict[str, Path] = {}
+    for folder in dict.fromkeys(folders):
+        parts = folder.parts[1:] or ("/",)
+        count = 2 if parts[-1] == "runs" else 1
+        while (label := clean_line("/".join(parts[-count:]), limit=60)) in labels and count < len(parts):
+            count += 1
+        labels[label] = folder
+    return labels

@@ -69,6 +69,15 @@ def read_settings_file(path: Path, schema: type[Schema]) -> Schema:
     raise ConsoleError("\n".join(shown))
 
 
+def key_line(path: Path, *keys: str) -> int | None:
+    """The line of ``path`` on which a key stands, or the table around it; ``None`` where neither does.
+
+    Raises:
+        ConsoleError: the file cannot be read.
+    """
+    return _line_of_key(keys, _key_lines(_read_text(path, clean_line(path))))
+
+
 def _read_text(path: Path, name: str) -> str:
     try:
         status = path.stat()
@@ -187,8 +196,11 @@ def _keys(location: Location) -> tuple[str, ...]:
 
 def _place(location: Location, lines: dict[tuple[str, ...], int]) -> int:
     """The line of the deepest key of ``location`` that stands at the start of a line."""
-    keys = _keys(location)
-    return next((lines[keys[:length]] for length in range(len(keys), 0, -1) if keys[:length] in lines), 1)
+    return _line_of_key(_keys(location), lines) or 1
+
+
+def _line_of_key(keys: tuple[str, ...], lines: dict[tuple[str, ...], int]) -> int | None:
+    return next((lines[keys[:length]] for length in range(len(keys), 0, -1) if keys[:length] in lines), None)
 
 
 def _describe(problem: dict[str, Any], schema: type[BaseModel]) -> str:

@@ -5,6 +5,7 @@ at the boundary, before a terminal sees it.
 """
 
 import re
+import time
 from decimal import Decimal
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
@@ -79,6 +80,16 @@ def format_duration(seconds: float | None) -> str:
     if whole < 86400:
         return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
     return f"{whole // 86400} d {whole % 86400 // 3600:02d} h"
+
+
+def format_date(moment: float | None) -> str:
+    """``2026-11-23 14:02``, in local time; ``moment`` is in seconds since the epoch."""
+    if moment is None:
+        return UNKNOWN
+    try:
+        return time.strftime("%Y-%m-%d %H:%M", time.localtime(moment))
+    except (OverflowError, ValueError, OSError):
+        return UNKNOWN
 
 
 def parse_duration(text: str) -> float:

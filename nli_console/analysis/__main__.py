@@ -70,7 +70,7 @@ class Server:
 
     def report(self, request: dict[str, Any]) -> None:
         """Request: ``runs``. Answer: ``text``, an HTML document."""
-        from nli_console.analysis.report import report
+        from nli_console.analysis.report.document import report
 
         self.answer("text", value=report(_layouts(request), self.progress))
 

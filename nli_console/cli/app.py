@@ -11,8 +11,10 @@ from cyclopts.exceptions import (
 )
 
 from nli_console import __version__
-from nli_console.cli import catalogue, doctor, history, lifecycle
+from nli_console.cli import catalogue, doctor, history, labelling, lifecycle, listing
+from nli_console.cli.again import again
 from nli_console.cli.cache import cache_app
+from nli_console.cli.clean import clean
 from nli_console.cli.compare import compare, export
 from nli_console.cli.context import Context
 from nli_console.cli.data import data_app
@@ -37,7 +39,7 @@ DESCRIPTION = (
 )
 EPILOGUE = (
     "Everywhere: --settings FILE (default: ./settings.toml, then settings.toml in ~/.config/nli-console) "
-    f"and --runs-dir DIR. {EXIT_CODES}"
+    f"and --runs-dir DIR, which given again names further folders to read. {EXIT_CODES}"
 )
 
 
@@ -56,7 +58,7 @@ def build() -> App:
     app.command(predict)
     app.command(package)
     app.command(card)
-    app.command(history.list_runs, name="list")
+    app.command(listing.list_runs, name="list")
     app.command(history.show)
     app.command(watch)
     app.command(lifecycle.stop)
@@ -64,6 +66,9 @@ def build() -> App:
     app.command(lifecycle.delete)
     app.command(lifecycle.restore)
     app.command(lifecycle.trash)
+    app.command(labelling.label)
+    app.command(clean)
+    app.command(again)
     app.command(queue_app)
     app.command(lifecycle.supervise)
     app.command(catalogue.methods)

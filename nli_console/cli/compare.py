@@ -25,7 +25,9 @@ from nli_console.text import (
 
 Runs = Annotated[
     list[str],
-    Parameter(help="2 to 8 runs: ids, unique beginnings of them, or names; a group stands for its runs"),
+    Parameter(
+        negative="", help="2 to 8 runs: ids, unique beginnings of them, or names; a group stands for its runs"
+    ),
 ]
 
 

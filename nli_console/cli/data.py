@@ -16,7 +16,8 @@ from nli_console.data.read import split_names
 from nli_console.data.resolve import DEMO_DATA, resolve_dataset, resolve_model
 from nli_console.data.spec import LABELS, DataSpec
 from nli_console.errors import ConsoleError
-from nli_console.methods import registry, shapes
+from nli_console.methods import shapes
+from nli_console.methods.defaults import default_method
 from nli_console.statistics import wilson
 from nli_console.text import UNKNOWN, clean_line, format_accuracy, format_count
 
@@ -98,7 +99,7 @@ def show(
     profile = read_profile(spec, settings.cache_dir, tokenizer)
     if split is not None and profile.split(split) is None:
         raise _no_split(spec, split)
-    limit = max_length or registry.get(settings.values.defaults.method).max_length
+    limit = max_length or default_method(settings).max_length
     shown = [found for found in profile.splits if split in (None, found.name)]
     if json:
         say_json(_profile_json(profile, shown, limit))

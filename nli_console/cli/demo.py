@@ -2,9 +2,9 @@
 
 import sys
 
-from nli_console.cli import history
 from nli_console.cli.context import Ctx
 from nli_console.cli.entry import open_console
+from nli_console.cli.listing import history_table
 from nli_console.cli.output import say
 from nli_console.cli.watch import follow
 from nli_console.record.compose import Draft, compose
@@ -36,5 +36,5 @@ def demo(*, context: Ctx) -> int:
     store = Store(context.runs_dir)
     store.refresh()
     say()
-    say(history.history_table(grouped(store.runs)))
+    say(history_table(grouped(store.runs)))
     return code

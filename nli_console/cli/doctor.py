@@ -12,7 +12,10 @@ from nli_console.cli.context import Context, Ctx
 from nli_console.cli.options import Json
 from nli_console.cli.output import pairs, say, say_json
 from nli_console.data import token_cache
+from nli_console.errors import ConsoleError
+from nli_console.methods.defaults import default_problem
 from nli_console.methods.shapes import hub_cache
+from nli_console.record.spec_io import check_runs_dir
 from nli_console.supervisor.environment import python_command
 from nli_console.supervisor.launch import survival
 from nli_console.supervisor.telemetry.monitor import GpuMonitor
@@ -46,9 +49,10 @@ def _look(context: Context, gpu: GpuReading, libraries: dict[str, Any]) -> dict[
         "python": platform.python_version(),
         "platform": platform.platform(),
         "settings": None if settings.path is None else str(settings.path),
+        "settings_problem": default_problem(settings),
         "gpu": gpu.to_json(),
         "libraries": libraries,
-        "runs_dir": _folder(settings.runs_dir),
+        "runs_dir": _folder(settings.runs_dir) | {"problem": _runs_problem(settings.runs_dir)},
         "cache_dir": _folder(settings.cache_dir),
         "tokenised_bytes": token_cache.size(settings.cache_dir),
         "hub_cache": _folder(hub_cache()),
@@ -74,10 +78,21 @@ def cached_models(cache: Path) -> list[str]:
 def _folder(path: Path) -> dict[str, Any]:
     existing = next((folder for folder in (path, *path.parents) if folder.is_dir()), None)
     try:
-        free = None if existing is None else shutil.disk_usage(existing).free
+        usage = None if existing is None else shutil.disk_usage(existing)
+        # What keeps no files, such as /sys, is not full.
+        free = usage.free if usage is not None and usage.total else None
     except OSError:
         free = None
     return {"path": str(path), "exists": path.is_dir(), "free_bytes": free}
+
+
+def _runs_problem(runs_dir: Path) -> str | None:
+    """Why no run could be kept there, if so."""
+    try:
+        check_runs_dir(runs_dir, make=False)
+    except ConsoleError as error:
+        return str(error)
+    return None
 
 
 def _start_probe() -> subprocess.Popen[str]:
@@ -108,7 +123,12 @@ def _finish_probe(process: subprocess.Popen[str]) -> dict[str, Any]:
 def _lines(found: dict[str, Any]) -> list[tuple[str, str]]:
     lines = [
         ("nli-console", f"{found['nli_console']} on Python {found['python']}, {found['platform']}"),
-        ("settings", found["settings"] or "built-in defaults (no settings.toml found)"),
+        (
+            "settings",
+            _with(
+                found["settings"] or "built-in defaults (no settings.toml found)", found["settings_problem"]
+            ),
+        ),
         ("GPU", _gpu_text(GpuReading.from_json(found["gpu"]))),
         *_library_lines(found["libraries"]),
     ]
@@ -119,13 +139,18 @@ def _lines(found: dict[str, Any]) -> list[tuple[str, str]]:
     ):
         folder = found[key]
         state = "" if folder["exists"] else " (made when needed)"
-        lines.append((title, f"{folder['path']}{state}, {format_bytes(folder['free_bytes'])} free"))
+        text = f"{folder['path']}{state}, {format_bytes(folder['free_bytes'])} free"
+        lines.append((title, _with(text, folder.get("problem"))))
     lines += [
         ("tokenised data", format_bytes(found["tokenised_bytes"])),
         ("cached models", ", ".join(found["cached_models"]) or "none"),
         ("logout", found["logout"]),
     ]
     return lines
+
+
+def _with(text: str, problem: str | None) -> str:
+    return text if problem is None else f"{text}\n{problem}"
 
 
 def _gpu_text(reading: GpuReading) -> str:

@@ -61,7 +61,7 @@ def open_console(options: Globals, select: str | None = None) -> int:
     gc.disable()
     from nli_console.opening import open_settings
 
-    settings = open_settings(options.settings, options.runs_dir)
+    settings = open_settings(options.settings, options.runs_dir, options.more_roots)
     from nli_console.tui.app import run_console
 
     return run_console(settings, select=select)

@@ -36,24 +36,34 @@ def errors(
     ] = None,
     show: Annotated[
         Which | None,
-        Parameter(help="errors; or, with --against: disagreements, those that only the other (lost) or only "
-                       "this run (won) gets right; or all rows"),
+        Parameter(
+            help="errors; or, with --against: disagreements, those that only the other (lost) or only this "
+            "run (won) gets right; or all rows"
+        ),
     ] = None,
-    split: Annotated[str, Parameter(help="default: the first that was scored")] = "",
-    genre: Annotated[str, Parameter(help="only this genre")] = "",
-    gold: Annotated[str, Parameter(help=f"only this gold label: {_LABELS}")] = "",
-    predicted: Annotated[str, Parameter(help=f"only this answer: {_LABELS}, or none")] = "",
-    length: Annotated[str, Parameter(help="words of the pair: 16-25, 61- or -15")] = "",
-    negation: Annotated[str, Parameter(help="whether the hypothesis has a word of negation: yes or no")] = "",
-    overlap: Annotated[str, Parameter(help="percent of hypothesis words that the premise has: 75-100")] = "",
-    votes: Annotated[str, Parameter(help="how annotators voted, such as 4-1")] = "",
-    contains: Annotated[str, Parameter(help="only with this text in premise, hypothesis or id")] = "",
+    split: Annotated[str, Parameter(show_default=False, help="default: the first that was scored")] = "",
+    genre: Annotated[str, Parameter(show_default=False, help="only this genre")] = "",
+    gold: Annotated[str, Parameter(show_default=False, help=f"only this gold label: {_LABELS}")] = "",
+    predicted: Annotated[
+        str, Parameter(show_default=False, help=f"only this answer: {_LABELS}, or none")
+    ] = "",
+    length: Annotated[str, Parameter(show_default=False, help="words of the pair: 16-25, 61- or -15")] = "",
+    negation: Annotated[
+        str, Parameter(show_default=False, help="whether the hypothesis has a word of negation: yes or no")
+    ] = "",
+    overlap: Annotated[
+        str, Parameter(show_default=False, help="percent of hypothesis words that the premise has: 75-100")
+    ] = "",
+    votes: Annotated[str, Parameter(show_default=False, help="how annotators voted, such as 4-1")] = "",
+    contains: Annotated[
+        str, Parameter(show_default=False, help="only with this text in premise, hypothesis or id")
+    ] = "",
     sort: Annotated[Order, Parameter(help="highest loss first, or as in the dataset")] = "loss",
     limit: Annotated[int, Parameter(help="rows at most; 0 for none")] = ROWS,
     slices: Annotated[bool, Parameter(negative="", help="accuracy by genre, label, length …")] = False,
     json: Json = False,
     context: Ctx,
-) -> None:  # fmt: skip
+) -> None:
     """Show the rows that a run got wrong, or where two runs disagree; or its accuracy on slices."""
     if limit < 0:
         raise ConsoleError(f"--limit {limit}: must be 0 or more")

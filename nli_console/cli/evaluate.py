@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
@@ -9,6 +10,7 @@ from cyclopts import Group, Parameter
 from nli_console.cli.context import Context, Ctx
 from nli_console.cli.options import parse_seed
 from nli_console.cli.run import COMMON, RunOptions, carry_out, common_parameter, field_parameter, given_value
+from nli_console.errors import ConsoleError
 from nli_console.methods.evaluation import EvaluationHyperparameters
 from nli_console.methods.fields import describe
 from nli_console.record.compose import EvaluationDraft, compose_evaluation
@@ -48,7 +50,7 @@ def start(source: str, values: dict[str, Any], context: Context) -> int:
     given = {name: value for name, value in values.items() if value is not None}
     defaults = context.settings.values.defaults
     found = find_source(
-        source,
+        _elsewhere(source, context),
         context.runs_dir,
         context.settings,
         checkpoint=given.get("checkpoint"),
@@ -69,6 +71,16 @@ def start(source: str, values: dict[str, Any], context: Context) -> int:
     spec = compose_evaluation(draft, context.settings)
     shared = {name: given[name] for name in ("detach", "watch", "dry_run", "json") if name in given}
     return carry_out(spec, (spec.seed,), RunOptions(**shared), context)
+
+
+def _elsewhere(source: str, context: Context) -> str:
+    """The folder of a run that stands in another root than one's own; anything else as it was named."""
+    if len(context.roots) > 1 and source.strip():
+        with suppress(ConsoleError):
+            found = context.find(source)
+            if found.group is None and found.layouts[0].path.parent != context.runs_dir.resolve():
+                return str(found.layouts[0].path)
+    return source
 
 
 def _command() -> Callable[..., int]:

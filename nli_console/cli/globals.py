@@ -12,21 +12,26 @@ class Globals:
 
     settings: Path | None = None
     runs_dir: Path | None = None
+    more_roots: tuple[Path, ...] = ()
 
 
 def split_globals(argv: list[str]) -> tuple[Globals, list[str]]:
     """Take ``--settings FILE`` and ``--runs-dir DIR`` out of ``argv``, wherever they stand before a ``--``.
 
+    Of several runs folders the first is the one that runs are started in; the others are read as well.
+
     Raises:
         ConsoleError: an option without its value.
     """
-    values: dict[str, Path] = {}
+    settings: Path | None = None
+    roots: list[Path] = []
     rest: list[str] = []
     words = iter(argv)
     for word in words:
         option, equals, value = word.partition("=")
         if word == "--":
-            return Globals(**values), [*rest, word, *words]
+            rest += [word, *words]
+            break
         if option not in ("--settings", "--runs-dir"):
             rest.append(word)
             continue
@@ -35,5 +40,8 @@ def split_globals(argv: list[str]) -> tuple[Globals, list[str]]:
         if not value:
             what = "a settings file" if option == "--settings" else "a folder"
             raise ConsoleError(f"{option}: expected {what} after it")
-        values[option.removeprefix("--").replace("-", "_")] = Path(value)
-    return Globals(**values), rest
+        if option == "--settings":
+            settings = Path(value)
+        else:
+            roots.append(Path(value))
+    return Globals(settings, roots[0] if roots else None, tuple(roots[1:])), rest

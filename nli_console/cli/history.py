@@ -1,161 +1,28 @@
-"""``nli-console list`` and ``nli-console show``."""
+"""``nli-console show``: a run or group in full."""
 
 import shlex
 import time
-from collections.abc import Container, Sequence
-from typing import Annotated
-
-from cyclopts import Parameter
+from dataclasses import replace
 
 from nli_console.cli.context import Ctx
+from nli_console.cli.listing import SPREAD_NOTE, accuracy_text, full_accuracy, history_table, spread_text
 from nli_console.cli.options import Json, Run
-from nli_console.cli.output import pairs, say, say_json, table, terminal_width
+from nli_console.cli.output import pairs, say, say_json, table
 from nli_console.errors import ConsoleError
-from nli_console.methods import registry
 from nli_console.methods.fields import format_value
+from nli_console.record.access import read_only_reason
 from nli_console.record.evaluation import SplitReport, read_reports
 from nli_console.record.evidence import gather
-from nli_console.record.groups import Group, Spread, grouped, make_group, runs_of
+from nli_console.record.groups import Group, make_group
 from nli_console.record.labels import read_labels
 from nli_console.record.layout import RunLayout
 from nli_console.record.spec import Evaluated, RunSpec
 from nli_console.record.spec_io import load_spec
-from nli_console.record.state import State, derive
-from nli_console.record.store import Accuracy, RunSummary, Store
-from nli_console.record.summary import headline_split, summarise
+from nli_console.record.state import derive
+from nli_console.record.store import RunSummary
+from nli_console.record.summary import summarise
 from nli_console.supervisor.reap import record_ends
-from nli_console.text import (
-    UNKNOWN,
-    clean_line,
-    format_accuracy,
-    format_bytes,
-    format_count,
-    format_duration,
-    format_number,
-    format_spread,
-)
-
-SPREAD_NOTE = (
-    "± of one run is the 95 % interval of its accuracy; of several runs it is the sample standard deviation."
-)
-HEADER = ("ID", "NAME", "STATE", "ACCURACY", "TRAINABLE", "TIME", "PEAK MEMORY", "STARTED")
-
-
-def list_runs(
-    *,
-    state: Annotated[
-        list[State] | None, Parameter(negative="", help="only runs in this state; may be given several times")
-    ] = None,
-    method: Annotated[str | None, Parameter(help="only runs of this method")] = None,
-    limit: Annotated[
-        int, Parameter(help="at most this many lines (with --json: runs), newest first; 0 means all")
-    ] = 0,
-    members: Annotated[bool, Parameter(negative="", help="also the runs of each group, below it")] = False,
-    json: Json = False,
-    context: Ctx,
-) -> None:
-    """List the runs, newest first; runs that were launched together are one line."""
-    if context.runs_dir.exists() and not context.runs_dir.is_dir():
-        name = clean_line(context.runs_dir)
-        raise ConsoleError(f"runs_dir {name}: not a folder; name another one with --runs-dir")
-    if limit < 0:
-        raise ConsoleError(f"--limit {limit}: must be 0 (all) or more")
-    store = Store(context.runs_dir)
-    record_ends(store.refresh().added)
-    if method is not None and all(run.method != method for run in store.runs):
-        # A method of another version may stand in the history; a name that is nowhere is a slip.
-        registry.get(method)
-    runs = [
-        run for run in store.runs if (not state or run.state.state in state) and method in (None, run.method)
-    ]
-    if json:
-        say_json([run.to_json() for run in (runs[:limit] if limit > 0 else runs)])
-    elif runs:
-        chosen = {run.id for run in runs}
-        lines = [line for line in grouped(store.runs) if any(run.id in chosen for run in runs_of(line))]
-        say(history_table(lines[:limit] if limit > 0 else lines, chosen if members else ()))
-    elif store.runs:
-        say("no run fits; `nli-console list` shows all")
-    else:
-        say(f"no runs in {context.runs_dir} yet; start one: nli-console demo, or nli-console run METHOD")
-
-
-def history_table(lines: Sequence[RunSummary | Group], members: Container[str] = ()) -> str:
-    """The history as a table: a line per run or group, and below a group those of its runs in ``members``."""
-    rows: list[tuple[str, ...]] = []
-    for line in lines:
-        rows.append(_row(line))
-        if isinstance(line, Group):
-            rows += [_row(run, mark="└ ") for run in line.runs if run.id in members]
-    width = terminal_width()
-    if width is not None and max((len(row[0]) for row in rows), default=0) > width // 3:
-        # Where there is little room, a beginning that is enough for every command stands for an id.
-        rows = [(_beginning(row[0], [other[0] for other in rows]), *row[1:]) for row in rows]
-    # An id begins with the date, so the start is the first to go where a terminal is narrow.
-    text = table(HEADER, rows, right=(3, 4, 5, 6), width=width, expendable=(7, 6, 4, 5, 1))
-    return f"{text}\n\n{SPREAD_NOTE}" if any(isinstance(line, Group) for line in lines) else text
-
-
-def _beginning(id: str, ids: Sequence[str]) -> str:
-    """The shortest beginning of ``id``, in whole words, that no other of ``ids`` has."""
-    words = id.split("-")
-    for count in range(2, len(words)):
-        start = "-".join(words[:count])
-        if sum(other.startswith(start) for other in ids) == 1:
-            return start
-    return id
-
-
-def _row(line: RunSummary | Group, mark: str = "") -> tuple[str, ...]:
-    started = time.strftime("%Y-%m-%d %H:%M", time.localtime(line.started)) if line.started else UNKNOWN
-    several = isinstance(line, Group)
-    return (
-        f"{mark}{line.id}",
-        line.name,
-        line.state_summary if several else _state(line),
-        spread_text(line.headline) if several else _cell(headline(line)),
-        format_count(line.trainable_parameters),
-        format_duration(line.seconds),
-        format_bytes(line.peak_memory_bytes),
-        started,
-    )
-
-
-def _cell(accuracy: Accuracy | None) -> str:
-    """With the accuracy before calibration behind it, where there is one."""
-    if accuracy is None or accuracy.raw is None:
-        return accuracy_text(accuracy)
-    return f"{accuracy_text(accuracy)} (raw {100 * accuracy.raw.value:.1f})"
-
-
-def _state(run: RunSummary) -> str:
-    count = len(run.guards)
-    place = "" if run.waiting is None or run.waiting.place is None else f" {run.waiting.place}"
-    return f"{run.state.state.value}{place}" + (
-        f" ({count} warning{'s' if count > 1 else ''})" if count else ""
-    )
-
-
-def headline(run: RunSummary) -> Accuracy | None:
-    """The accuracy that stands for a run: on ``validation_matched`` if there, else the first reported."""
-    split = headline_split(run.accuracy)
-    return None if split is None else run.accuracy[split]
-
-
-def accuracy_text(accuracy: Accuracy | None) -> str:
-    """``86.4 ± 0.7 %``."""
-    return UNKNOWN if accuracy is None else format_accuracy(accuracy.value, accuracy.low, accuracy.high)
-
-
-def full_accuracy(accuracy: Accuracy) -> str:
-    """``55.4 ± 3.1 % (n = 984), batch-calibrated, raw 51.7 ± 3.1 %``."""
-    text = f"{accuracy_text(accuracy)} (n = {format_count(accuracy.n)})"
-    return f"{text}, {accuracy.remark}" if accuracy.remark else text
-
-
-def spread_text(spread: Spread | None) -> str:
-    """``86.4 ± 0.3 % (3 runs)``."""
-    return UNKNOWN if spread is None else format_spread(spread.mean, spread.deviation, spread.runs)
+from nli_console.text import UNKNOWN, format_bytes, format_count, format_date, format_duration, format_number
 
 
 def read_run(layout: RunLayout) -> RunSummary:
@@ -163,7 +30,7 @@ def read_run(layout: RunLayout) -> RunSummary:
     evidence = gather(layout)
     summary = summarise(layout, read_labels(layout), evidence, derive(evidence), time.time())
     record_ends([summary])
-    return summary
+    return replace(summary, read_only=read_only_reason(layout.path))
 
 
 def show(run: Run, *, json: Json = False, context: Ctx) -> None:
@@ -233,10 +100,7 @@ def _lines(run: RunSummary) -> list[tuple[str, object]]:
         ("host", run.host),
         *((guard.severity or "warning", f"[{guard.id}] {guard.message}") for guard in run.guards),
         ("group", run.group or ""),
-        (
-            "started",
-            time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.started)) if run.started else UNKNOWN,
-        ),
+        ("started", format_date(run.started)),
         ("time", format_duration(run.seconds)),
         ("attempts", run.attempts),
     ]
@@ -251,9 +115,12 @@ def _lines(run: RunSummary) -> list[tuple[str, object]]:
         ("trainable", format_count(run.trainable_parameters)),
         ("parameters", format_count(run.total_parameters)),
         ("peak memory", peak_memory_text(run)),
+        ("pinned", "yes" if run.pinned else ""),
         ("tags", ", ".join(run.tags)),
         ("notes", run.notes),
         ("folder", run.path),
+        ("read only", f"it {run.read_only}" if run.read_only else ""),
+        ("version", "a newer one wrote it; what this one does not know is left out" if run.newer else ""),
     ]
     return [(key, value) for key, value in lines if value != ""]
 

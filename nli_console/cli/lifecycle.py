@@ -1,21 +1,26 @@
 """``stop``, ``resume``, ``delete``, ``restore``, ``trash`` and ``supervise``."""
 
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from nli_console.cli import watch
 from nli_console.cli.context import Ctx
-from nli_console.cli.options import Run
-from nli_console.cli.output import note, say
+from nli_console.cli.options import Json, Run
+from nli_console.cli.output import note, say, say_json, table, terminal_width
 from nli_console.errors import ConsoleError
 from nli_console.record.evidence import gather
-from nli_console.record.groups import Found, members_of
+from nli_console.record.files import folder_size, read_json_or_none
+from nli_console.record.groups import Found, groups_of
+from nli_console.record.labels import NAME_LIMIT, read_labels
 from nli_console.record.layout import TRASH, RunLayout
+from nli_console.record.spec_io import ambiguous
 from nli_console.record.state import RunState, State, derive
 from nli_console.supervisor import actions
+from nli_console.text import UNKNOWN, clean_line, format_bytes, format_date
 
 BY = "nli-console stop"
 _ENDED = (State.STOPPED, State.FAILED, State.LOST)
@@ -77,15 +82,24 @@ def delete(run: Run, *, context: Ctx) -> None:
 
 
 def restore(
-    run: Annotated[str, Parameter(help="id of a deleted run or group, or a unique beginning of a run's")],
+    run: Annotated[str, Parameter(help="id of a deleted run or group, or a unique beginning of one")],
     *,
     context: Ctx,
 ) -> None:
     """Bring a deleted run, or the deleted runs of a group, back from the trash folder."""
     names = actions.trashed(context.runs_dir)
-    fellows = members_of((RunLayout(context.runs_dir / TRASH / name) for name in names), run)
-    fitting = [name for name in names if name.startswith(run)]
-    wanted = [layout.id for layout in fellows] or (fitting if len(fitting) == 1 and run else [run])
+    deleted = groups_of(RunLayout(context.runs_dir / TRASH / name) for name in names)
+    fitting = [name for name in names if name == run] or [name for name in names if name.startswith(run)]
+    fitting_groups = [group for group in deleted if group == run] or [
+        group for group in deleted if group.startswith(run)
+    ]
+    wanted = [run]
+    if run and len(fitting) + len(fitting_groups) > 1:
+        raise ambiguous(run, [*fitting_groups, *fitting], "things in the trash")
+    if run and fitting:
+        wanted = fitting
+    elif run and fitting_groups:
+        wanted = [layout.id for layout in deleted[fitting_groups[0]]]
     for name in wanted:
         say(f"{actions.restore(context.runs_dir, name).id} is back")
 
@@ -93,15 +107,55 @@ def restore(
 def trash(
     *,
     empty: Annotated[bool, Parameter(negative="", help="remove the deleted runs for good")] = False,
+    json: Json = False,
     context: Ctx,
 ) -> None:
-    """List the deleted runs, or remove them for good."""
+    """List the deleted runs with what they take, or remove them for good."""
     if empty:
         count = actions.empty_trash(context.runs_dir)
-        say(f"removed {count} run{'' if count == 1 else 's'} for good")
+        say_json({"removed": count}) if json else say(
+            f"removed {count} run{'' if count == 1 else 's'} for good"
+        )
         return
-    names = actions.trashed(context.runs_dir)
-    say("\n".join(names) if names else "the trash is empty")
+    layouts = [RunLayout(context.runs_dir / TRASH / name) for name in actions.trashed(context.runs_dir)]
+    if json:
+        say_json([{**_of_trash(layout), "bytes": folder_size(layout.path)} for layout in layouts])
+    elif not layouts:
+        say("the trash is empty")
+    else:
+        say(_trash_table(layouts))
+
+
+def _of_trash(layout: RunLayout) -> dict[str, Any]:
+    """What a deleted run was, as far as its spec says; ``deleted`` is when its folder was moved."""
+    spec, labels = read_json_or_none(layout.spec) or {}, read_labels(layout)
+    named, method = spec.get("name"), spec.get("method")
+    try:
+        deleted = os.lstat(layout.path).st_ctime
+    except OSError:
+        deleted = None
+    return {
+        "id": layout.id,
+        "name": labels.name or (clean_line(named, limit=NAME_LIMIT) if isinstance(named, str) else ""),
+        "method": clean_line(method, limit=80) if isinstance(method, str) else "",
+        "deleted": deleted,
+    }
+
+
+def _trash_table(layouts: Sequence[RunLayout]) -> str:
+    rows, total = [], 0
+    for layout in layouts:
+        known, size = _of_trash(layout), folder_size(layout.path)
+        total += size
+        known_texts = (known["name"] or UNKNOWN, known["method"] or UNKNOWN)
+        rows.append((layout.id, *known_texts, format_bytes(size), format_date(known["deleted"])))
+    header = ("ID", "NAME", "METHOD", "SIZE", "DELETED")
+    text = table(header, rows, right=(3,), width=terminal_width(), expendable=(4, 2, 1))
+    noun = "run" if len(rows) == 1 else "runs"
+    return (
+        f"{text}\n\n{len(rows)} {noun}, {format_bytes(total)}. Bring one back: nli-console restore ID; "
+        "remove them for good: nli-console trash --empty"
+    )
 
 
 def supervise(directory: Annotated[Path, Parameter(name="DIR", help="folder of a submitted run")]) -> int:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from nli_console.cli import exit_codes, history
+from nli_console.cli import exit_codes, listing
 from nli_console.cli.context import Context, Ctx
 from nli_console.cli.options import Json
 from nli_console.cli.output import note, say, say_json, table
@@ -177,7 +177,7 @@ def _show(family: str, recipes: Sequence[Recipe], again: str) -> None:
     say(table(HEADER, [_row(each) for each in recipes], right=range(2, len(HEADER))))
     say(f"\n{NOTE}")
     if any(isinstance(each.line, Group) for each in recipes):
-        say(history.SPREAD_NOTE)
+        say(listing.SPREAD_NOTE)
     if family == "demo":
         say(DEMO_NOTE)
     if any(each.missing for each in recipes):
@@ -189,9 +189,9 @@ def _row(each: Recipe) -> tuple[Any, ...]:
     several = isinstance(line, Group)
     state, accuracy = "not run", UNKNOWN
     if isinstance(line, Group):
-        state, accuracy = line.state_summary, history.spread_text(line.headline)
+        state, accuracy = line.state_summary, listing.spread_text(line.headline)
     elif line is not None:
-        state, accuracy = line.state.state.value, history.accuracy_text(history.headline(line))
+        state, accuracy = line.state.state.value, listing.accuracy_text(listing.headline(line))
     if several and len(each.runs) < len(each.seeds):
         state += f", {len(each.seeds) - len(each.runs)} not run"
     return (

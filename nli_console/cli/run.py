@@ -17,6 +17,7 @@ from nli_console.data.check import check
 from nli_console.errors import ConsoleError
 from nli_console.methods import presets, registry
 from nli_console.methods.base import Method, TrainingHyperparameters
+from nli_console.methods.defaults import default_method
 from nli_console.methods.evaluation import EVALUATE
 from nli_console.methods.fields import FieldDescription, describe, parse, require
 from nli_console.methods.presets import Preset
@@ -342,6 +343,6 @@ def with_default_method(argv: list[str], context: Context) -> list[str]:
     asks_help = argv[1:2] in (["--help"], ["-h"])
     if argv[:1] != ["run"] or asks_help or (argv[1:] and not argv[1].startswith("-")):
         return argv
-    method = context.settings.values.defaults.method
+    method = default_method(context.settings).name
     note(f"method {method}, by the settings")
     return ["run", method, *argv[1:]]

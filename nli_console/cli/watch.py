@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from nli_console.cli import exit_codes, history
+from nli_console.cli import exit_codes, history, listing
 from nli_console.cli.context import Ctx
 from nli_console.cli.interrupts import Interrupts
 from nli_console.cli.options import Run
@@ -50,7 +50,7 @@ def follow(found: Found, *, owner: bool = False, quiet: bool = False) -> int:
     if found.group is not None and not watched.interrupted:
         group = make_group(watched.runs)
         lines = [f"{group.id} {group.state_summary}"]
-        lines += [f"  {split}: {history.spread_text(held)}" for split, held in group.accuracy.items()]
+        lines += [f"  {split}: {listing.spread_text(held)}" for split, held in group.accuracy.items()]
         Screen(sys.stderr if quiet else sys.stdout).message(
             "\n".join([*lines, f"  all of it: nli-console show {group.id}"])
         )
@@ -150,7 +150,7 @@ def _ending(run: RunSummary, sight: Sight) -> str:
     state = run.state.state
     lines = [f"{run.id} {state.value}" + (f": {run.reason}" if run.reason else "")]
     for split, accuracy in run.accuracy.items():
-        lines.append(f"  {split}: {history.full_accuracy(accuracy)}")
+        lines.append(f"  {split}: {listing.full_accuracy(accuracy)}")
     lines += [f"  {guard.severity or 'warning'} [{guard.id}] {guard.message}" for guard in run.guards]
     if run.seconds:
         lines.append(f"  time: {format_duration(run.seconds)}")

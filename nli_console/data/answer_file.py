@@ -84,7 +84,7 @@ class AnswerFile:
         self._made_by = made_by
         self._overwrite = overwrite
         self._file: BinaryIO | None = None
-        self._empty = True
+        self._fresh = True
         self.done = 0
 
     def __enter__(self) -> Self:
@@ -111,10 +111,9 @@ class AnswerFile:
     ) -> None:
         if self._file is None:
             return
-        if self._empty:
+        if os.fstat(self._file.fileno()).st_size == 0:
             # Nothing was answered: no file is left that a later call would have to make sense of.
             self._path.unlink(missing_ok=True)
-            self._beside.unlink(missing_ok=True)
         self._file.close()
 
     def append(self, first_row: int, pairs: Sequence[Pair], answers: Sequence[Answer]) -> None:
@@ -128,7 +127,8 @@ class AnswerFile:
             self._row(first_row + place, pair, answer)
             for place, (pair, answer) in enumerate(zip(pairs, answers, strict=True))
         ]
-        self._empty = False
+        if self._fresh:
+            self._start(self._file)
         self._write(self._file, b"".join(rows))
 
     # -- opening ---------------------------------------------------------------------------------------------
@@ -143,20 +143,23 @@ class AnswerFile:
         except OSError:
             # Some network file systems have no locks.
             pass
-        if self._overwrite:
-            file.truncate(0)
-        empty = os.fstat(file.fileno()).st_size == 0
-        if not empty:
-            self._require_same()
-            self.done, end = self._whole_rows(file)
-            file.truncate(end)
-            self._empty = not self.done
+        if self._overwrite or os.fstat(file.fileno()).st_size == 0:
+            return
+        self._require_same()
+        self.done, end = self._whole_rows(file)
+        file.truncate(end)
         file.seek(0, os.SEEK_END)
-        if file.tell() == 0:
-            record = json.dumps(self._made_by.to_json(), indent=1, ensure_ascii=True) + "\n"
-            self._beside.write_text(record, encoding="utf-8")
-            if self._format != ".jsonl":
-                self._write(file, self._line(self._columns))
+        self._fresh = not self.done
+
+    def _start(self, file: BinaryIO) -> None:
+        """Begin the file anew, and not before there is an answer: a failure until then loses nothing."""
+        file.truncate(0)
+        file.seek(0)
+        record = json.dumps(self._made_by.to_json(), indent=1, ensure_ascii=True) + "\n"
+        self._beside.write_text(record, encoding="utf-8")
+        if self._format != ".jsonl":
+            self._write(file, self._line(self._columns))
+        self._fresh = False
 
     @property
     def _beside(self) -> Path:

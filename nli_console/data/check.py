@@ -7,7 +7,7 @@ from pathlib import Path
 from nli_console.data.files import READ_ERRORS, file_size, read_problem, split_files
 from nli_console.data.layouts import TRAIN
 from nli_console.data.parquet import check_parquet
-from nli_console.data.read import iterate, split_location
+from nli_console.data.read import iterate, shown_split, split_location
 from nli_console.data.rows import NoLabelsError, RowMapper
 from nli_console.data.sample import HELD_OUT
 from nli_console.data.spec import DataSpec, Example
@@ -98,13 +98,8 @@ def _look(spec: DataSpec, split: str) -> SplitLook:
             f"{clean_line(source)}: the split {clean_line(split)} cannot be read: {read_problem(error)}"
         ) from None
     if rows == 0:
-        raise ConsoleError(
-            f"the split {clean_line(split)} of {clean_line(spec.name)} has no rows; name another file"
-        )
+        raise ConsoleError(f"{shown_split(spec, split)} has no rows; name another file")
     first = [example for example in found if example is not None]
     if found and not first and rows is not None:
-        raise NoLabelsError(
-            f"the split {clean_line(split)} of {clean_line(spec.name)} has no row with a gold label; "
-            "name another file"
-        )
+        raise NoLabelsError(f"{shown_split(spec, split)} has no row with a gold label; name another file")
     return SplitLook(split, size, rows, first)

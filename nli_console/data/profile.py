@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from nli_console.data.artefacts import HypothesisOnly, LabelWords, words_of
 from nli_console.data.files import file_size, split_files
 from nli_console.data.layouts import TRAIN
-from nli_console.data.read import iterate, split_location, split_names
+from nli_console.data.read import iterate, shown_split, split_location, split_names
 from nli_console.data.rows import RowMapper
 from nli_console.data.spec import LABELS, DataSpec, Example, agreement
 from nli_console.errors import ConsoleError
@@ -295,7 +295,7 @@ def _read(
     finally:
         reading.dropped = mapper.dropped
     if not mapper.rows:
-        raise ConsoleError("it has no rows; name another file")
+        raise ConsoleError(f"{shown_split(spec, reading.name)} has no rows; name another file or folder")
     if not reading.rows:
         raise ConsoleError(f"none of its {mapper.rows:,} rows has a gold label")
 

@@ -41,7 +41,7 @@ def read_split(spec: DataSpec, split: str, *, progress: Progress | None = None) 
     """
     mapper = RowMapper(spec, split)
     examples = [example for example in iterate(spec, split, mapper, progress) if example is not None]
-    where = f"the split {clean_line(split)} of {clean_line(spec.name)}"
+    where = shown_split(spec, split)
     if not mapper.rows:
         raise ConsoleError(f"{where} has no rows; name another file or folder")
     if not examples:
@@ -70,6 +70,15 @@ def iterate(
         raise ConsoleError(
             f"{clean_line(spec.source)}: the split {clean_line(split)} cannot be read: {read_problem(error)}"
         ) from None
+
+
+def shown_split(spec: DataSpec, split: str) -> str:
+    """A split and its file in the words of a message: ``the split train of pairs (pairs/train.jsonl)``."""
+    where = f"the split {clean_line(split)} of {clean_line(spec.name)}"
+    if spec.format == "hub":
+        return where
+    source, file = Path(spec.source), spec.splits.get(split, "")
+    return f"{where} ({clean_line(source / file if source.is_dir() else source)})"
 
 
 def split_location(spec: DataSpec, split: str) -> str:

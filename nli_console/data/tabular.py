@@ -153,8 +153,9 @@ def _separated(
     votes = _votes(spec, columns, header, file)
     for number, fields in rows:
         if len(fields) != len(header):
+            noun = "field" if len(fields) == 1 else "fields"
             raise ConsoleError(
-                f"{file}, line {number} has {len(fields)} fields, the header has {len(header)}; "
+                f"{file}, line {number} has {len(fields)} {noun}, the header has {len(header)}; "
                 "quote a field that holds a comma (csv), or remove tabs inside texts (tsv)"
             )
         values = [None if place is None else fields[place] for place in places]

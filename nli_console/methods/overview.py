@@ -121,7 +121,7 @@ def cells(row: MethodRow) -> list[tuple[str, ...]]:
 def _cells(method: Method, row: RecipeRow) -> tuple[str, ...]:
     start, paper = row.start, row.paper
     return (
-        row.name,
+        method.name,
         next((_short(each.model) for each in row.counted), UNKNOWN),
         format_count(None if start is None else start.trainable),
         format_count(None if paper is None else paper.trainable),

@@ -1,9 +1,13 @@
-"""A measured accuracy: with its interval and how many rows were asked, never alone."""
+"""A measured accuracy as the record has it: with its interval, its n and what it was before calibration."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nli_console.text import format_accuracy
+from nli_console.text import clean_line, format_accuracy
+
+REPORTED = ("validation_matched", "validation_mismatched")
+"""Splits in the order in which one of them stands for a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +53,44 @@ class Accuracy:
         if self.invalid is not None:
             fields["invalid"] = self.invalid
         return fields
+
+
+def headline_split(accuracy: Mapping[str, Any]) -> str | None:
+    """The split whose accuracy stands for a run: the first it has of :data:`REPORTED`, else of any."""
+    return next((split for split in (*REPORTED, *sorted(accuracy)) if split in accuracy), None)
+
+
+def accuracy_of(value: object) -> Accuracy | None:
+    """A recorded ``{value, low, high, n}``; ``None`` for anything without a value between 0 and 1."""
+    if not isinstance(value, dict):
+        return None
+    fields: dict[str, Any] = value
+    share = number(fields.get("value"))
+    if share is None or not 0 <= share <= 1:
+        return None
+    raw = fields.get("raw")
+    return Accuracy(
+        share,
+        number(fields.get("low")),
+        number(fields.get("high")),
+        whole(fields.get("n")),
+        # A raw figure has none itself, whatever a damaged file says.
+        accuracy_of({**raw, "raw": None}) if isinstance(raw, dict) else None,
+        text(fields.get("calibration")),
+        number(fields.get("invalid")),
+    )
+
+
+def text(value: object) -> str:
+    """A recorded text, clean; empty for anything else."""
+    return clean_line(value, limit=200) if isinstance(value, str) else ""
+
+
+def whole(value: object) -> int | None:
+    """A recorded whole number; ``None`` for anything else."""
+    return value if type(value) is int else None
+
+
+def number(value: object) -> float | None:
+    """A recorded number; ``None`` for anything else."""
+    return float(value) if type(value) is float or type(value) is int else None

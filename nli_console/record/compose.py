@@ -18,7 +18,7 @@ from nli_console.methods.base import Hyperparameters, Method
 from nli_console.methods.checks import check_ignored
 from nli_console.methods.evaluation import EVALUATE, EvaluationHyperparameters
 from nli_console.methods.fields import describe, option_of, require
-from nli_console.record.groups import GROUP_PREFIX, member_name
+from nli_console.record.groups import GROUP_PREFIX, base_name, member_name
 from nli_console.record.labels import NAME_LIMIT
 from nli_console.record.layout import PROMPT
 from nli_console.record.provenance import collect
@@ -232,6 +232,28 @@ def members(spec: RunSpec, seeds: Sequence[int]) -> list[RunSpec]:
             _member(spec, seed, id=id, name=name, group=group, submitted=spec.submitted + place / 1000)
         )
     return made
+
+
+def again(spec: RunSpec, name: str, seed: int, settings: LoadedSettings, *, launcher: str = "tui") -> RunSpec:
+    """A recorded run once more, with another seed and the settings of today; in the group of the first.
+
+    ``name`` is what the run is called now.
+
+    Raises:
+        ConsoleError: the settings hold a secret that the run would record.
+    """
+    moment = time.time()
+    kept = ("method", "evaluates", "hyperparameters", "changed", "preset", "template", "model", "model_name",
+            "data", "ignored_checks", "time_limit", "report_to", "guards", "group")  # fmt: skip
+    return _complete(
+        settings,
+        launcher,
+        **{field: getattr(spec, field) for field in kept},
+        id=new_id(spec.method, spec.model_name, moment),
+        name=member_name(base_name(name, spec.seed), seed),
+        seed=seed,
+        submitted=moment,
+    )
 
 
 def _member(spec: RunSpec, seed: int, **changes: Any) -> RunSpec:

@@ -186,6 +186,15 @@ def dumps(obj: Mapping[str, Any], *, indent: int | None = None) -> bytes:
     return text.encode("utf-8", "replace")
 
 
+def sync_file(path: Path) -> None:
+    """Flush what a file holds to the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def is_no_space(error: OSError) -> bool:
     """Whether an error says that the disk, its inodes or a quota are used up."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT)

@@ -251,7 +251,7 @@ def find(runs_dir: Path, text: str) -> Found:
     try:
         return Found((find_run(runs_dir, text),))
     except UnknownRunError:
-        groups = _groups(run_folders(runs_dir))
+        groups = groups_of(run_folders(runs_dir))
         fitting = [group for group in groups if group == text]
         fitting = fitting or [group for group in groups if group.startswith(text)]
         fitting = fitting or [group for group, members in groups.items() if text == _name(members[0])]
@@ -262,13 +262,8 @@ def find(runs_dir: Path, text: str) -> Found:
         raise
 
 
-def members_of(folders: Iterable[RunLayout], group: str) -> list[RunLayout]:
-    """The run folders of a group, in the order of submission."""
-    return _groups(folders).get(group, [])
-
-
-def _groups(folders: Iterable[RunLayout]) -> dict[str, list[RunLayout]]:
-    """Group id → its run folders; read from the specs, so ask only where a person named a group."""
+def groups_of(folders: Iterable[RunLayout]) -> dict[str, list[RunLayout]]:
+    """Group id → its run folders in the order of submission; read from the specs, so rarely asked for."""
     found: dict[str, list[tuple[float, str, RunLayout]]] = {}
     for layout in folders:
         spec = read_json_or_none(layout.spec) or {}

@@ -58,7 +58,7 @@ class HistoryCache:
         lines = [json.dumps(self._head)]
         for run in runs:
             folder = f"{self._base}/{run.id}"
-            if folder in settled:
+            if folder in settled and run.waiting is None:
                 lines.append(json.dumps([run.id, settled[folder], _to_json(run)], separators=(",", ":")))
         temporary = self._path.with_name(f".{self._path.name}-{secrets.token_hex(4)}.tmp")
         with contextlib.suppress(OSError, ValueError):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nli_console.errors import ConsoleError
+from nli_console.record.access import require_access
 from nli_console.record.files import read_json_or_none, write_json
 from nli_console.record.layout import LABELS, RunLayout
 from nli_console.text import clean, clean_line
@@ -50,8 +51,9 @@ def update_labels(
     """Change what is given, keep the rest, also what a newer version added; return the labels as written.
 
     Raises:
-        ConsoleError: when the file cannot be written.
+        ConsoleError: when the run is somebody else's, or the file cannot be written.
     """
+    require_access(layout, "labelled")
     changes: dict[str, Any] = {}
     if name is not None:
         changes["name"] = clean_line(name, limit=NAME_LIMIT) or None

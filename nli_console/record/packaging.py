@@ -117,8 +117,11 @@ def _trained(dossier: Dossier) -> Method:
     """The method that made something; raises ``ConsoleError`` where nothing was made."""
     if dossier.spec is None:
         raise ConsoleError(dossier.problem)
-    method = None if dossier.spec.evaluates else registry.get(dossier.spec.method)
-    if method is None or method.product is None:
+    if dossier.spec.evaluates is not None:
+        what = clean_line(dossier.spec.evaluates.title)
+        raise ConsoleError(f"{dossier.layout.id} trained nothing, it evaluated {what}; name that one")
+    method = registry.get(dossier.spec.method)
+    if method.product is None:
         raise ConsoleError(
             f"{dossier.layout.id} trained nothing ({dossier.spec.method} asks a model as it is), so there is "
             "no adapter or model of its own; name a run that trained one"

@@ -1,6 +1,9 @@
 """Seeds as a person writes them: one, or several for a group of runs that differ in nothing else."""
 
+from collections.abc import Iterable
+
 from nli_console.methods.fields import FieldError
+from nli_console.record.summary import RunSummary
 
 LIMIT = 100
 """Runs of one group: each waits in a process of its own."""
@@ -44,3 +47,17 @@ def repeated(first: int, text: str) -> tuple[int, ...]:
     if last > HIGHEST:
         raise FieldError("repeat", f"the last seed would be {last}; it must be at most {HIGHEST}", text)
     return tuple(range(first, last + 1))
+
+
+def next_seed(run: RunSummary, runs: Iterable[RunSummary]) -> int:
+    """The first seed after that of ``run`` with which none of ``runs`` did the same."""
+    used = {other.seed for other in runs if _recipe(other) == _recipe(run)}
+    seed = run.seed or 0
+    while True:
+        seed = seed + 1 if seed < HIGHEST else 0
+        if seed not in used:
+            return seed
+
+
+def _recipe(run: RunSummary) -> tuple[object, ...]:
+    return run.method, run.model, run.data, run.fraction, run.hyperparameters, run.evaluates

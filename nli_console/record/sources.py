@@ -159,6 +159,7 @@ def of_run(layout: RunLayout, checkpoint: str | None = None) -> Source:
         step=step,
         digest=digest_of(weights),
         prompt=_text(prompt.get("digest")),
+        trained_on=spec.data.source,
     )
     own = require(method.Hyperparameters, spec.hyperparameters)
     assert isinstance(own, TrainingHyperparameters)
@@ -295,11 +296,11 @@ def _run_folder(text: str) -> RunLayout | None:
 def _product(layout: RunLayout, state: State, product: str) -> tuple[None, Path]:
     target = _target(layout, product)
     if state is not State.FINISHED:
-        steps = sorted(_checkpoints(layout))
+        steps = sorted(whole_checkpoints(layout))
         rest = (
-            f"--checkpoint last evaluates checkpoint-{steps[-1]}, or `nli-console resume {layout.id}` goes on"
+            f"--checkpoint last takes checkpoint-{steps[-1]}, or `nli-console resume {layout.id}` goes on"
             if steps
-            else "it has no checkpoint either, so there is nothing to evaluate"
+            else "it has no checkpoint either, so there is nothing to take"
         )
         raise ConsoleError(f"{layout.id} {_ENDED.get(state, state.value)} and has made no {product}: {rest}")
     if not target.is_dir():
@@ -314,7 +315,7 @@ def _target(layout: RunLayout, product: str) -> Path:
 
 
 def _checkpoint(layout: RunLayout, evidence: Evidence, wanted: str, product: str) -> tuple[int | None, Path]:
-    kept = _checkpoints(layout)
+    kept = whole_checkpoints(layout)
     steps = ", ".join(map(str, sorted(kept))) or "none"
     shown = clean_line(wanted, limit=40)
     if wanted == LAST and kept:
@@ -323,7 +324,7 @@ def _checkpoint(layout: RunLayout, evidence: Evidence, wanted: str, product: str
         target = _target(layout, product)
         if evidence.final is not None and evidence.final.completed and target.is_dir():
             return None, target  # The product is made of the best.
-        step = _best_step(layout, evidence)
+        step = best_step(layout, evidence)
     else:
         step = int(wanted) if wanted.isascii() and wanted.isdigit() else None
         if step is None and wanted != LAST:
@@ -336,7 +337,7 @@ def _checkpoint(layout: RunLayout, evidence: Evidence, wanted: str, product: str
     return step, kept[step]
 
 
-def _checkpoints(layout: RunLayout) -> dict[int, Path]:
+def whole_checkpoints(layout: RunLayout) -> dict[int, Path]:
     """Step → folder of the checkpoints that are whole."""
     try:
         paths = list(layout.checkpoints.iterdir())
@@ -349,8 +350,8 @@ def _checkpoints(layout: RunLayout) -> dict[int, Path]:
     }
 
 
-def _best_step(layout: RunLayout, evidence: Evidence) -> int | None:
-    """By the evaluations on the held-out slice; of equals the earliest."""
+def best_step(layout: RunLayout, evidence: Evidence) -> int | None:
+    """The best step of a run, by the evaluations on the held-out slice; of equals the earliest."""
     if evidence.final is not None and evidence.final.completed:
         step = evidence.final.fields.get("best_step")
         return step if type(step) is int else None

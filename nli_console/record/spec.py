@@ -47,6 +47,7 @@ class Evaluated(BaseModel):
     )
     digest: str | None = Field(default=None, description="SHA-256 of the weights' files; none of a hub model")
     prompt: str | None = Field(default=None, description="digest of the prompts that it was trained on")
+    trained_on: str | None = Field(default=None, description="source of the rows that the run was trained on")
 
     @property
     def title(self) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from nli_console.errors import ConsoleError
+from nli_console.record.access import user_name
 from nli_console.record.files import (
     FOLDER_MODE,
     RecordError,
@@ -95,7 +96,7 @@ def check_runs_dir(runs_dir: Path, *, make: bool = True) -> None:
         raise ConsoleError(f"runs_dir {name}: not a folder; name another one with --runs-dir")
     if runs_dir.is_symlink() and status.st_uid != os.geteuid():
         raise ConsoleError(
-            f"runs_dir {name}: a link to a folder of {_user(status.st_uid)}; name one of your own"
+            f"runs_dir {name}: a link to a folder of {user_name(status.st_uid)}; name one of your own"
         )
     if status.st_mode & stat.S_IWOTH or (status.st_mode & stat.S_IWGRP and not _private_group(status)):
         raise ConsoleError(
@@ -104,7 +105,7 @@ def check_runs_dir(runs_dir: Path, *, make: bool = True) -> None:
         )
     if not os.access(runs_dir, os.W_OK | os.X_OK):
         raise ConsoleError(
-            f"runs_dir {name}: not writable for {_user(os.geteuid())}; name another with --runs-dir"
+            f"runs_dir {name}: not writable for {user_name(os.geteuid())}; name another with --runs-dir"
         )
 
 
@@ -115,7 +116,7 @@ def _check_makeable(runs_dir: Path, name: str) -> None:
         raise ConsoleError(f"runs_dir {name}: {shown} is not a folder; name another one with --runs-dir")
     if not os.access(above, os.W_OK | os.X_OK):
         raise ConsoleError(
-            f"runs_dir {name}: cannot be made: {shown} is not writable for {_user(os.geteuid())}; "
+            f"runs_dir {name}: cannot be made: {shown} is not writable for {user_name(os.geteuid())}; "
             "name another with --runs-dir"
         )
 
@@ -159,10 +160,3 @@ def _private_group(status: os.stat_result) -> bool:
     return (
         status.st_uid == user.pw_uid and user.pw_gid == group.gr_gid and set(group.gr_mem) <= {user.pw_name}
     )
-
-
-def _user(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"user {uid}"

@@ -19,6 +19,8 @@ from nli_console.record.summary import Accuracy, RunSummary, summarise
 __all__ = ["Accuracy", "RunSummary", "Store", "StoreChange"]
 
 _RACY = 2.0
+_AT_ONCE = 1000
+"""Ended runs that a look which is not thorough takes; the others have their turn in the next ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Store:
         self._kept: dict[str, Settled] = {}
         self._whole = False
         self._unkept = False
+        self._turn = 0
         self._runs: dict[str, RunSummary] = {}
         self._settled: dict[str, tuple[int, ...]] = {}
         self._sizes: dict[str, int] = {}
@@ -62,22 +65,35 @@ class Store:
         """The run of this id as of the last refresh."""
         return self._runs.get(run_id)
 
-    def refresh(self, now: float | None = None, *, newest: int | None = None) -> StoreChange:
+    def refresh(
+        self, now: float | None = None, *, newest: int | None = None, thorough: bool = True
+    ) -> StoreChange:
         """Look at every run folder again. ``now`` is in seconds since the epoch.
 
         With ``newest``, only that many are read that are not known yet: enough to show something at once.
+        Where it need not be ``thorough``, of very many ended runs only some are looked at, in turns.
         """
         moment = time.time() if now is None else now
         self._recall(newest)
         table = Processes()
         found: dict[str, RunSummary] = {}
         left = newest
+        turns = 1 if thorough else max(len(self._settled) // _AT_ONCE, 1)
+        self._turn += 1
         for root in self.roots:
             base = str(root.resolve())
-            for run_id in self._ids(root, base):
+            for place, run_id in enumerate(self._ids(root, base)):
                 if run_id in found:
                     continue
-                if left is not None and run_id not in self._runs:
+                known_run = self._runs.get(run_id)
+                if (
+                    known_run is not None
+                    and (place + self._turn) % turns
+                    and f"{base}/{run_id}" in self._settled
+                ):
+                    found[run_id] = known_run
+                    continue
+                if left is not None and known_run is None:
                     if left == 0:
                         break
                     left -= 1
@@ -90,7 +106,11 @@ class Store:
             self._forget(str(known[run_id].path))
         return StoreChange(
             tuple(run for run_id, run in found.items() if run_id not in known),
-            tuple(run for run_id, run in found.items() if run_id in known and run != known[run_id]),
+            tuple(
+                run
+                for run_id, run in found.items()
+                if run_id in known and run is not known[run_id] and run != known[run_id]
+            ),
             removed,
         )
 

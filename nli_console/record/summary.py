@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nli_console.record.accuracy import Accuracy
+from nli_console.record.accuracy import REPORTED, Accuracy, accuracy_of, headline_split, number, text, whole
 from nli_console.record.evidence import Evidence, Final, Result, attempt_numbers, read_final, read_result
 from nli_console.record.files import read_json_or_none
 from nli_console.record.glance import begin_of, last_record, last_steps
@@ -25,9 +25,9 @@ from nli_console.record.state import RunState, State
 from nli_console.record.waiting import Waiting
 from nli_console.text import clean_line
 
+__all__ = ["REPORTED", "Accuracy", "RunSummary", "accuracy_of", "headline_split", "summarise"]
+
 _GUARDS_READ = 20
-REPORTED = ("validation_matched", "validation_mismatched")
-"""Splits in the order in which one of them stands for a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,10 @@ class RunSummary:
     the last step's while the run is live, afterwards the mean of its last block of at most 256 steps.
     ``guards`` are the warnings of the latest attempt that are active, or were when it ended.
     ``evaluates`` is what an evaluate-only run scores: the id of a run with its checkpoint, or a folder or hub
-    id; ``evaluated_method`` is how that was trained. ``newer`` says that a later version of the console wrote
-    it. ``host`` is another host that a live run is on, ``waiting`` what its supervisor waits for.
+    id; ``evaluated_method`` is how that was trained. ``hyperparameters`` are as recorded: whoever shows one
+    cleans it. ``newer`` says that a later version of the console wrote it. ``host`` is another host that a
+    live run is on, ``waiting`` what its supervisor waits for. ``root`` is the label of the runs folder, where
+    several are read, and ``read_only`` says why nothing may be done to the run from here.
     """
 
     id: str
@@ -72,6 +74,10 @@ class RunSummary:
     pinned: bool = False
     notes: str = ""
     newer: bool = False
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+    fraction: float | None = None
+    root: str = ""
+    read_only: str = ""
     host: str = ""
     waiting: Waiting | None = None
 
@@ -126,6 +132,10 @@ class RunSummary:
             "tags": list(self.tags),
             "pinned": self.pinned,
             "notes": self.notes,
+            "fraction": self.fraction,
+            "hyperparameters": dict(self.hyperparameters),
+            "root": self.root or None,
+            "read_only": self.read_only or None,
             "host": self.host or None,
             "queue_place": None if self.waiting is None else self.waiting.place,
             "path": str(self.path),
@@ -155,7 +165,9 @@ def summarise(
     data, source = spec.get("data"), spec.get("evaluates")
     evaluated: Mapping[str, Any] = source if isinstance(source, dict) else {}
     if not evidence.has_spec:
-        return RunSummary(layout.id, layout.path, state, labels.name or layout.id, tags=labels.tags)
+        name = labels.name or layout.id
+        kept: dict[str, Any] = {"tags": labels.tags, "pinned": labels.pinned, "notes": labels.notes}
+        return RunSummary(layout.id, layout.path, state, name, **kept)
     places = [layout.attempt(number) for number in _numbers(layout, evidence)]
     attempts = [_attempt(place, evidence, state, now) for place in places]
     last = attempts[-1] if attempts else _Attempt(None, 0.0, {}, {})
@@ -164,35 +176,35 @@ def summarise(
         step, loss = seen.step, seen.loss
     else:
         step, loss = _progress(places, attempts)
-    step = step if step is not None else _whole(last.final.get("step"))
+    step = step if step is not None else whole(last.final.get("step"))
     recorded = [attempt.final for attempt in attempts if attempt.final]
     begin = last.begin or _begun_before(places, evidence.final)
-    peaks = [_whole(attempt.final.get("peak_memory_bytes")) for attempt in attempts]
+    peaks = [whole(attempt.final.get("peak_memory_bytes")) for attempt in attempts]
     return RunSummary(
         id=layout.id,
         path=layout.path,
         state=state,
-        name=labels.name or _text(spec.get("name")) or layout.id,
-        method=_text(spec.get("method")),
+        name=labels.name or text(spec.get("name")) or layout.id,
+        method=text(spec.get("method")),
         evaluates=_evaluates(evaluated),
-        evaluated_method=_text(evaluated.get("method")),
-        model=_text(spec.get("model_name")) or _text(spec.get("model")),
-        data=_text(data.get("name")) if isinstance(data, Mapping) else "",
-        preset=_text(spec.get("preset")) or None,
-        seed=_whole(spec.get("seed")),
-        group=_text(spec.get("group")) or None,
-        submitted=_number(spec.get("submitted")),
+        evaluated_method=text(evaluated.get("method")),
+        model=text(spec.get("model_name")) or text(spec.get("model")),
+        data=text(data.get("name")) if isinstance(data, Mapping) else "",
+        preset=text(spec.get("preset")) or None,
+        seed=whole(spec.get("seed")),
+        group=text(spec.get("group")) or None,
+        submitted=number(spec.get("submitted")),
         started=attempts[0].started if attempts else None,
         seconds=sum(attempt.seconds for attempt in attempts) if attempts else None,
         attempts=evidence.attempt,
         step=step,
-        total_steps=_whole(begin.get("total_steps")) if begin else _planned(evidence.final),
+        total_steps=whole(begin.get("total_steps")) if begin else _planned(evidence.final),
         loss=loss,
         trainable_parameters=_newest([*recorded, begin], "trainable_parameters"),
         total_parameters=_newest([*recorded, begin], "total_parameters"),
         peak_memory_bytes=max((peak for peak in peaks if peak is not None), default=None),
         peak_memory_kind=next(
-            (kind for each in reversed(recorded) if (kind := _text(each.get("peak_memory_kind")))), ""
+            (kind for each in reversed(recorded) if (kind := text(each.get("peak_memory_kind")))), ""
         ),
         accuracy=_accuracies(last.final),
         selection_accuracy=accuracy_of(last.final.get("selection_accuracy")),
@@ -201,6 +213,8 @@ def summarise(
         pinned=labels.pinned,
         notes=labels.notes,
         newer=isinstance(version, int) and version > SPEC_VERSION,
+        hyperparameters=given if isinstance(given := spec.get("hyperparameters"), dict) else {},
+        fraction=number(data.get("fraction")) if isinstance(data, Mapping) else None,
         host="" if evidence.own_host or not state.state.live else evidence.host,
         waiting=evidence.waiting if state.state is State.QUEUED else None,
     )
@@ -208,35 +222,9 @@ def summarise(
 
 def _evaluates(recorded: Mapping[str, Any]) -> str:
     """As :attr:`nli_console.record.spec.Evaluated.title`, of whatever the file holds."""
-    step = _whole(recorded.get("step"))
-    name = _text(recorded.get("name"))
+    step = whole(recorded.get("step"))
+    name = text(recorded.get("name"))
     return name if step is None else f"{name}, checkpoint-{step}"
-
-
-def headline_split(accuracy: Mapping[str, Any]) -> str | None:
-    """The split whose accuracy stands for a run: the first it has of :data:`REPORTED`, else of any."""
-    return next((split for split in (*REPORTED, *sorted(accuracy)) if split in accuracy), None)
-
-
-def accuracy_of(value: object) -> Accuracy | None:
-    """A recorded ``{value, low, high, n}``; ``None`` for anything without a value between 0 and 1."""
-    if not isinstance(value, dict):
-        return None
-    fields: dict[str, Any] = value
-    share = _number(fields.get("value"))
-    if share is None or not 0 <= share <= 1:
-        return None
-    raw = fields.get("raw")
-    return Accuracy(
-        share,
-        _number(fields.get("low")),
-        _number(fields.get("high")),
-        _whole(fields.get("n")),
-        # A raw figure has none itself, whatever a damaged file says.
-        accuracy_of({**raw, "raw": None}) if isinstance(raw, dict) else None,
-        _text(fields.get("calibration")),
-        _number(fields.get("invalid")),
-    )
 
 
 def _numbers(layout: RunLayout, evidence: Evidence) -> list[int]:
@@ -247,9 +235,9 @@ def _attempt(layout: AttemptLayout, evidence: Evidence, state: RunState, now: fl
     latest = layout.number == evidence.attempt
     owner = (evidence.owner if latest else None) or read_json_or_none(layout.at(OWNER)) or {}
     final: Final | None = evidence.final if latest else read_final(layout)
-    started = _number(owner.get("started"))
+    started = number(owner.get("started"))
     fields = final.fields if final is not None else {}
-    seconds = _number(fields.get("seconds"))
+    seconds = number(fields.get("seconds"))
     began, begin = None, None
     if seconds is None or (latest and not (final is not None and final.completed)):
         began, begin = begin_of(layout.at(METRICS))
@@ -296,7 +284,7 @@ def _progress(
     """Last step and loss of a run that is over: of its newest attempt that made a step."""
     for place, attempt in zip(reversed(places), reversed(attempts), strict=True):
         last = last_record(place.at(CURVE)) or {}
-        step, loss = _whole(last.get("last_step")), _number(last.get("mean"))
+        step, loss = whole(last.get("last_step")), number(last.get("mean"))
         if not attempt.final:
             # A worker that was killed had no time to write the last block of its curve.
             written, mean = last_steps(place.at(METRICS))
@@ -304,7 +292,7 @@ def _progress(
                 step, loss = written, mean
         if step is not None:
             return step, loss
-        if resumed := _whole(attempt.begin.get("resumed_step")):
+        if resumed := whole(attempt.begin.get("resumed_step")):
             return resumed, None
     return None, None
 
@@ -320,7 +308,7 @@ def _planned(final: Final | None) -> int | None:
     """The steps that a completed run was to take: those it took, unless it stopped early."""
     if final is None or not final.completed or final.reason is not None:
         return None
-    return _whole(final.fields.get("step"))
+    return whole(final.fields.get("step"))
 
 
 def _accuracies(final: Mapping[str, Any]) -> dict[str, Accuracy]:
@@ -348,17 +336,5 @@ def _accuracy_json(value: Accuracy | None) -> dict[str, Any] | None:
 def _newest(sources: Sequence[Mapping[str, Any]], key: str) -> int | None:
     """The number that the last of ``sources`` to know it gives."""
     return next(
-        (value for source in reversed(sources) if (value := _whole(source.get(key))) is not None), None
+        (value for source in reversed(sources) if (value := whole(source.get(key))) is not None), None
     )
-
-
-def _text(value: object) -> str:
-    return clean_line(value, limit=200) if isinstance(value, str) else ""
-
-
-def _whole(value: object) -> int | None:
-    return value if type(value) is int else None
-
-
-def _number(value: object) -> float | None:
-    return float(value) if type(value) is float or type(value) is int else None

@@ -14,21 +14,42 @@ GPU that has only just become free, a driver that does not answer, an environmen
 machine, the pause of the queue, a hold on this run.
 """
 
-_ADVICE: dict[str, str] = {
-    "slot": "it starts when that one ends; `nli-console queue start {id} --beside` (g in Runs) starts it "
-    "now, beside it",
-    "chat": "press u in Chat, or quit that console, to free the slot; "
-    "`nli-console queue start {id} --beside` (g in Runs) starts it beside the chat",
-    "order": "`nli-console queue first {id}` (f in Runs) puts it first",
-    "foreign": "it starts when the GPU is free; `nli-console queue start {id} --beside` (g in Runs) shares "
-    "it; with wait_for_foreign = false under [queue] in settings.toml later runs do not wait",
-    "settling": "it starts when the GPU stays free",
-    "driver": "see what `nvidia-smi` says; for the CPU stop it and launch it with CUDA_VISIBLE_DEVICES= ",
-    "no_gpu": "stop it and launch it where CUDA_VISIBLE_DEVICES names a GPU of this machine",
-    "paused": "`nli-console queue resume` (p in Runs) lets the queue go on; "
-    "`nli-console queue start {id}` (g in Runs) starts this run alone",
-    "held": "`nli-console queue release {id}` (h in Runs) lets it wait its turn again",
+
+def _both(advice: str) -> tuple[str, str]:
+    """Advice that is the same on the command line and in Runs."""
+    return advice, advice
+
+
+_ADVICE: dict[str, tuple[str, str]] = {
+    "slot": (
+        "it starts when that one ends; `nli-console queue start {id} --beside` starts it beside that one",
+        "it starts when that one ends; g starts it beside that one",
+    ),
+    "chat": (
+        "press u in Chat, or quit that console, to free the slot; "
+        "`nli-console queue start {id} --beside` starts it beside the chat",
+        "press u in Chat, or quit that console, to free the slot; g starts it beside the chat",
+    ),
+    "order": ("`nli-console queue first {id}` puts it first", "f puts it first"),
+    "foreign": (
+        "it starts when the GPU is free; `nli-console queue start {id} --beside` shares it; "
+        "with wait_for_foreign = false under [queue] in settings.toml later runs do not wait",
+        "it starts when the GPU is free; g shares it; "
+        "with wait_for_foreign = false under [queue] in settings.toml later runs do not wait",
+    ),
+    "settling": _both("it starts when the GPU stays free"),
+    "driver": _both("see what `nvidia-smi` says; stop it and for the CPU launch with CUDA_VISIBLE_DEVICES= "),
+    "no_gpu": _both("stop it and launch it where CUDA_VISIBLE_DEVICES names a GPU of this machine"),
+    "paused": (
+        "`nli-console queue resume` ends the pause; `nli-console queue start {id}` starts this run alone",
+        "p ends the pause; g starts this run alone",
+    ),
+    "held": (
+        "`nli-console queue release {id}` lets it wait its turn again",
+        "h lets it wait its turn again",
+    ),
 }
+"""What can be done, as commands and as keys of Runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +76,13 @@ class Waiting:
 
     @property
     def advice(self) -> str:
-        """What a person can do about it; empty where nothing is known."""
-        return _ADVICE[self.obstacle].format(id=self.run_id) if self.obstacle else ""
+        """What a person can do about it, with commands; empty where nothing is known."""
+        return _ADVICE[self.obstacle][0].format(id=self.run_id) if self.obstacle else ""
+
+    @property
+    def keys(self) -> str:
+        """The same with the keys of Runs."""
+        return _ADVICE[self.obstacle][1] if self.obstacle else ""
 
 
 def waiting_of(record: Mapping[str, Any], run_id: str) -> Waiting:

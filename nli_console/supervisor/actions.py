@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from nli_console.errors import ConsoleError
+from nli_console.record.access import require_access
 from nli_console.record.evidence import Evidence, gather, latest_attempt
 from nli_console.record.files import ensure_private_dir, read_json_or_none, write_json
 from nli_console.record.layout import RUN_ID, TRASH, RunLayout
@@ -28,8 +29,10 @@ def stop(layout: RunLayout, by: str, kill: bool = False) -> str:
     seconds and what came after the last checkpoint is lost. ``by`` says who asks, for the record.
 
     Raises:
-        ConsoleError: when the run has ended, nobody is there to obey, or the request cannot be written.
+        ConsoleError: when the run is somebody else's, has ended, nobody is there to obey, or the request
+            cannot be written.
     """
+    require_access(layout, "stopped")
     evidence, state = _look(layout)
     if state.state == State.ORPHANED:
         if not kill:
@@ -62,9 +65,10 @@ def resume(layout: RunLayout, survive: Survive = "auto") -> None:
     Waits up to 10 seconds for the processes of an attempt that has just ended.
 
     Raises:
-        ConsoleError: when the run is live, has finished, is a silent host's, is open to other users, was
-            written by a newer version, or cannot be started.
+        ConsoleError: when the run is live, has finished, is a silent host's or somebody else's, is open to
+            other users, was written by a newer version, or cannot be started.
     """
+    require_access(layout, "resumed")
     evidence, state = _settled(layout)
     if state.state == State.FINISHED:
         raise ConsoleError(
@@ -89,8 +93,10 @@ def delete(layout: RunLayout) -> Path:
     Waits up to 10 seconds for the processes of a run that has just finished: they still write.
 
     Raises:
-        ConsoleError: when the run is live or unreachable, is already in the trash, or cannot be moved.
+        ConsoleError: when the run is somebody else's, is live or unreachable, is already in the trash, or
+            cannot be moved.
     """
+    require_access(layout, "deleted")
     evidence, state = _look(layout)
     if state.state.live and not state.resumable:
         raise ConsoleError(_refusal(layout, evidence, state, "deleted"))

@@ -123,11 +123,13 @@ class Lookout:
         used: dict[str, str] = {}
         settling: list[str] = []
         holders: list[Holder] = []
+        mine: list[str] = []
         for uuid in allowed_gpus(reading.gpus or (), self._visible):
             ours = [holder for slot, holder in held.items() if gpu_of(slot) == uuid]
             use = foreign_use(reading, uuid)
             if ours:
                 holders += ours
+                mine.append(gpu_name(reading, uuid))
                 self._ours[uuid] = now
                 accepted.append(uuid)
             elif reading.t <= self._ours.get(uuid, -math.inf):
@@ -147,10 +149,12 @@ class Lookout:
         free.sort(key=lambda uuid: uuid in used)
         target, obstacle = "a GPU", _obstacle(holders)
         if used:
-            target, obstacle = "; ".join(used.values()), "foreign"
+            # What of one's own holds the other GPUs follows the last part.
+            target = "; ".join([*used.values(), *([", ".join(mine)] if mine else ())])
+            obstacle = "foreign"
         elif settling:
             target = f"{', '.join(settling)} to stay free for {self._settle:.0f} s"
-            obstacle = "settling"
+            obstacle, holders = "settling", []
         slots = tuple(f"{GPU_PREFIX}{uuid}" for uuid in free)
         return Wanted(
             slots,

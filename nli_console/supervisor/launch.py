@@ -96,7 +96,10 @@ def start_all(
             layout = submit(runs_dir, spec)
             layouts.append(layout)
             started(layout)
-            launch(layout, survive, None if number else warm)
+            if warm is not None and layout is layouts[0]:
+                launch(layout, survive, warm)
+            else:
+                launch(layout, survive)
         except ConsoleError as error:
             if len(specs) == 1:
                 raise

@@ -9,6 +9,7 @@ from typing import Any
 
 import psutil
 
+from nli_console.data.layouts import TRAIN
 from nli_console.data.prompts import PromptTemplate
 from nli_console.data.spec import LABELS, DataSpec
 from nli_console.errors import ConsoleError
@@ -82,6 +83,8 @@ class Recipe:
     ignored: Collection[str] = ()
     template: PromptTemplate | None = None
     evaluates: Evaluated | None = None
+    scores_own_training: bool = False
+    """Whether it reports on the rows that its weights were trained on."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +144,9 @@ def recipe_of(spec: RunSpec) -> Recipe:
         frozenset(spec.ignored_checks),
         spec.template,
         spec.evaluates,
+        spec.evaluates is not None
+        and spec.evaluates.trained_on == spec.data.source
+        and TRAIN in spec.data.evaluate_on,
     )
 
 
@@ -211,6 +217,7 @@ def assess(
         method=method,
         hyperparameters=asked,
         labels=LABELS,
+        scores_own_training=recipe.scores_own_training,
         template_format=None if recipe.template is None else recipe.template.format,
         shapes=known,
         plan=plan,
@@ -370,10 +377,11 @@ def _free(gpu: Gpu) -> int | None:
 
 
 def _free_disk(folder: Path) -> int | None:
-    """Of the file system that ``folder`` stands on, or will stand on."""
+    """Of the file system that ``folder`` stands on, or will stand on; ``None`` where that keeps no files."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     try:
-        return psutil.disk_usage(str(folder)).free
+        usage = psutil.disk_usage(str(folder))
     except OSError:
         return None
+    return usage.free if usage.total else None

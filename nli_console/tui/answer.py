@@ -8,6 +8,7 @@ from nli_console.methods import registry
 from nli_console.methods.base import Hyperparameters
 from nli_console.methods.checks import Finding
 from nli_console.methods.estimate import MemoryEstimate
+from nli_console.methods.fields import FieldError, validate
 from nli_console.record.state import State
 from nli_console.record.summary import RunSummary
 from nli_console.tui.form import Form
@@ -40,6 +41,17 @@ class Question:
     evaluation_rows: int = 0
 
 
+def question_of(form: Form, ignored: frozenset[str]) -> Question:
+    """What a form says; beside a fraction or seeds that cannot be read, model and data alone."""
+    hyperparameters, _ = validate(form.current.Hyperparameters, form.hyperparameters())
+    try:
+        fraction, seed, scored = form.run_value("fraction"), form.run_value("seeds")[0], form.scored()
+    except FieldError:
+        fraction, seed, scored, hyperparameters = 1.0, 1, ((), 0), None
+    model, data = form.text("model").strip(), form.text("data").strip()
+    return Question(form.method, model, data, fraction, hyperparameters, seed, ignored, *scored)
+
+
 @dataclass(frozen=True)
 class Answer:
     """What is known about ``question``; ``None`` is unknown, ``counting`` means parameters follow.
@@ -66,6 +78,12 @@ class Answer:
         """Whether there is something to count: hyperparameters that are valid, a model and data."""
         wrong = any(note.kind == "error" and note.field in ("model", "data") for note in self.notes)
         return self.question is not None and self.question.hyperparameters is not None and not wrong
+
+    @property
+    def names_a_model(self) -> bool:
+        """Whether the model asked about is there, or can be downloaded."""
+        wrong = any(note.kind == "error" and note.field == "model" for note in self.notes)
+        return self.question is not None and self.question.model != "" and not wrong
 
     @property
     def trains(self) -> bool:

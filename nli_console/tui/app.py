@@ -1,14 +1,10 @@
 """The app: modes, the status line's readings, keys of everywhere, and leaving cleanly. It owns no run."""
 
 import asyncio
-import gc
-import os
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
-from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import BindingType
@@ -20,6 +16,7 @@ from nli_console.record.store import RunSummary
 from nli_console.text import clean
 from nli_console.tui import background
 from nli_console.tui.alt_digits import read_alt_digits
+from nli_console.tui.beginning import Collector, forget_stale_size, prepare_the_form
 from nli_console.tui.key_order import KeysInOrder
 from nli_console.tui.keys import GROUPS, Key, bindings, key_name
 from nli_console.tui.leaving import SignalExit
@@ -35,8 +32,8 @@ from nli_console.tui.messages import (
 )
 from nli_console.tui.modes import MODES
 from nli_console.tui.output_filter import OutputFilter
-from nli_console.tui.screens.base import ConsoleModal, ConsoleScreen
-from nli_console.tui.sources import MachineReader, RunsReader
+from nli_console.tui.screens.base import ConsoleScreen
+from nli_console.tui.sources import MachineReader, reader_of
 from nli_console.tui.status import Status
 from nli_console.tui.style_memory import StyleMemory
 from nli_console.tui.symbols import Symbols, symbols
@@ -55,8 +52,8 @@ _LATER = 0.5
 class ConsoleApp(KeysInOrder):
     """The console. Screens read ``settings`` and ``symbols``, and watch ``status`` and ``runs``.
 
-    ``all_listed`` says that ``runs`` are all there are. ``selected_run`` is the run that Runs shows as
-    selected: whoever sets it (a launch, a command-line argument) is obeyed as soon as the run is listed.
+    ``all_listed`` says that ``runs`` are all there are, ``root_notes`` which folders cannot be read.
+    ``selected_run`` is what Runs is to select: whoever sets it is obeyed as soon as the run is listed.
     ``start`` is the mode to open in; ``None`` is Runs where there are any, else Launch.
     """
 
@@ -67,6 +64,7 @@ class ConsoleApp(KeysInOrder):
     status: reactive[Status] = reactive(Status(), repaint=False)
     runs: reactive[tuple[RunSummary, ...]] = reactive((), repaint=False, always_update=True)
     all_listed: reactive[bool] = reactive(False, repaint=False)
+    root_notes: reactive[tuple[str, ...]] = reactive((), repaint=False)
     selected_run: reactive[str | None] = reactive(None, repaint=False)
 
     def __init__(
@@ -86,11 +84,12 @@ class ConsoleApp(KeysInOrder):
         for mode in MODES:
             self.add_mode(mode.name, mode.factory())
         self._opened = self._reading = False
+        self._collector = Collector()
         self._start = "runs" if select else start
         self.signals: SignalExit | None = None
         look = settings.look
         self._machine = MachineReader(look.interval, settings.runs_dir)
-        self._history = RunsReader(settings.runs_dir, settings.cache_dir)
+        self._history = reader_of(settings.roots, settings.cache_dir)
         self._readers = (
             background.Poller(self._machine.read, self, look.interval, title="readings"),
             background.Poller(self._history.read, self, look.refresh, title="runs"),
@@ -137,10 +136,7 @@ class ConsoleApp(KeysInOrder):
         for reader in self._readers:
             reader.start()
             reader.poke()
-        if not gc.isenabled():
-            # What was made until now stays until the end: the collector need not look at it.
-            gc.freeze()
-            gc.enable()
+        self._collector.begin()
         self.set_timer(_LATER, self._prepare)
         # Where Launch stands beside its checks, they say so already.
         if self.settings.notice and (self.current_mode != "launch" or self.screen.has_class("-narrow")):
@@ -148,7 +144,7 @@ class ConsoleApp(KeysInOrder):
 
     def _prepare(self) -> None:
         """Import what the form needs, so that turning to it takes no longer than drawing it."""
-        background.run(lambda: import_module(MODES[0].module) and None, self, title="form")
+        background.run(lambda: prepare_the_form(self.settings), self, title="form")
 
     def on_unmount(self) -> None:
         for reader in self._readers:
@@ -171,14 +167,17 @@ class ConsoleApp(KeysInOrder):
 
     def on_runs_listed(self, message: RunsListed) -> None:
         before = {run.id: run.state.state for run in self.runs}
-        self.all_listed = message.complete
-        states = (run.state.state for run in message.runs)
-        self.status = Status.of(self.status.machine, states, message.paused)
+        if message.complete and not self.all_listed:
+            self._collector.spare()
+        self.all_listed, self.root_notes = message.complete, message.notes
+        self.status = Status.of(
+            self.status.machine, (run.state.state for run in message.runs), message.paused
+        )
         self.runs = message.runs
         if not message.complete and self._reading:
             self._readers[1].poke()
         for run in message.runs:
-            if not run.state.state.live and run.id in before and before[run.id].live:
+            if not (run.state.state.live or run.read_only) and run.id in before and before[run.id].live:
                 self._tell_end(run)
 
     def _tell_end(self, run: RunSummary) -> None:
@@ -210,12 +209,14 @@ class ConsoleApp(KeysInOrder):
             self.screen.clone(message.spec)
 
     def on_runs_due(self, message: RunsDue) -> None:
+        self._history.look_at_all()
         self._readers[1].poke()
 
     # Keys
 
     def action_mode(self, name: str) -> None:
-        if not isinstance(self.screen, ConsoleModal) and any(mode.name == name for mode in MODES):
+        if isinstance(self.screen, ConsoleScreen) and any(mode.name == name for mode in MODES):
+            self.screen.leave()
             self.switch_mode(name)
 
     def action_peel(self) -> None:
@@ -269,14 +270,6 @@ class ConsoleApp(KeysInOrder):
 _APP_ACTIONS = {key.action for key in GROUPS["everywhere"].keys}
 
 
-def _forget_stale_size() -> None:
-    """Textual believes an exported COLUMNS and LINES before the terminal, and then no resize reaches it."""
-    with suppress(OSError, ValueError):
-        if all(os.get_terminal_size(sys.stdout.fileno())):
-            for name in ("COLUMNS", "LINES"):
-                os.environ.pop(name, None)
-
-
 def run_console(settings: "LoadedSettings", *, select: str | None = None) -> int:
     """Open the console and return its exit code; ``select`` is the id of a run to open in Runs.
 
@@ -284,7 +277,9 @@ def run_console(settings: "LoadedSettings", *, select: str | None = None) -> int
         Exception: the interface broke; the terminal is given back before, and no run is touched.
     """
     read_alt_digits()
-    _forget_stale_size()
+    forget_stale_size()
+    # A thread that reads thousands of runs gives way to a key within a millisecond, not within five.
+    sys.setswitchinterval(0.0005)
     app = ConsoleApp(settings, select=select, start=None)
     app.run()
     if app.signals is not None:

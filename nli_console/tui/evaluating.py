@@ -34,7 +34,12 @@ def problem_of(held: RunSummary) -> str | None:
 
 def first_of(held: RunSummary) -> Evaluation:
     """What to begin with: what the run made, or the last checkpoint of one that did not finish."""
-    return Evaluation(held.id, held.data, checkpoint="" if held.state.state is State.FINISHED else LAST)
+    # A run of another folder is named by where it stands.
+    return Evaluation(
+        str(held.path) if held.root else held.id,
+        held.data,
+        checkpoint="" if held.state.state is State.FINISHED else LAST,
+    )
 
 
 def again_of(spec: RunSpec) -> Evaluation | None:

@@ -8,15 +8,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from nli_console.data.resolve import DEMO_MODELS, WELL_KNOWN_MODELS
 from nli_console.errors import ConsoleError
 from nli_console.methods import presets, registry
 from nli_console.methods.base import Method
+from nli_console.methods.defaults import method_to_begin_with
 from nli_console.methods.fields import FieldDescription, FieldError, describe, parse, validate
 from nli_console.methods.presets import Preset
 from nli_console.record.groups import base_name
 from nli_console.record.run_fields import RUN_FIELDS, fields_of
 from nli_console.record.spec import RunSpec
-from nli_console.settings import Settings
+from nli_console.settings import Settings, user_folder
 
 _RUN_NAMES = tuple(field.name for field in RUN_FIELDS)
 _PRESET_NAMES = ("model", "data", "fraction")
@@ -40,8 +42,10 @@ class Form:
     def __init__(self, settings: Settings) -> None:
         self._defaults = settings.defaults
         self._guards = settings.guards
+        self._known_models = {*DEMO_MODELS, *WELL_KNOWN_MODELS, *settings.models}
+        self._model = settings.defaults.model
         known = registry.methods()
-        self.method = settings.defaults.method if settings.defaults.method in known else next(iter(known))
+        self.method = method_to_begin_with(settings).name
         self._run_edits: dict[str, str] = {}
         self._edits: dict[str, dict[str, str]] = {name: {} for name in known}
         self._chosen: dict[str, Preset] = {}
@@ -66,15 +70,20 @@ class Form:
 
     @property
     def preset(self) -> Preset:
-        """The chosen one, else what suits the model: demo presets for demo models."""
+        """The chosen one, else what suits the last text that named a model: demo presets for demo models."""
         chosen = self._chosen.get(self.method)
         if chosen is not None:
             return chosen
-        model = self._run_edits.get("model", self._defaults.model).strip()
-        key = (self.method, model.startswith("demo-"))
+        key = (self.method, self._model.startswith("demo-"))
         if key not in self._default_presets:
-            self._default_presets[key] = presets.default_for(self.method, model)
+            self._default_presets[key] = presets.default_for(self.method, self._model)
         return self._default_presets[key]
+
+    def accept_model(self, name: str) -> bool:
+        """Take it that ``name`` is a model, as a text being typed may not be; whether the preset changes."""
+        before = self.preset
+        self._model = name.strip()
+        return self.preset is not before
 
     def choose_preset(self, preset: Preset) -> None:
         """Measure the form against another preset (of any method); edited fields keep their text."""
@@ -117,6 +126,8 @@ class Form:
         if method not in (None, self.method) or text == self.text(name):
             return False
         self._refused.pop(name, None)
+        if name == "model" and text.strip() in self._known_models:
+            self.accept_model(text)
         edits = self._edits_of(name)
         if text == self.baseline(name):
             edits.pop(name, None)
@@ -139,6 +150,8 @@ class Form:
 
     def reset(self, name: str) -> None:
         """Back to the preset's value."""
+        if name == "model":
+            self.accept_model(self._defaults.model)
         self._edits_of(name).pop(name, None)
         self._refused.pop(name, None)
 
@@ -230,8 +243,8 @@ class Form:
             return (), 0
         return self.run_value("evaluate_on"), self.run_value("evaluation_rows")
 
-    def clone(self, spec: RunSpec) -> None:
-        """Fill the form with what a run was asked to be.
+    def clone(self, spec: RunSpec) -> str:
+        """Fill the form with what a run was asked to be, and say against what its differences are marked.
 
         Raises:
             ConsoleError: its method does not exist here.
@@ -244,7 +257,7 @@ class Form:
         # Before any edit: a preset may bring another model and data, against which edits are measured.
         if spec.preset is not None:
             with suppress(ConsoleError):
-                self._chosen[self.method] = presets.load(spec.preset, spec.method)
+                self._chosen[self.method] = presets.load(spec.preset, spec.method, user_folder())
         values = {
             "model": spec.model_name,
             "data": spec.data.name,
@@ -259,10 +272,16 @@ class Form:
         }
         for name, value in values.items():
             self.edit(name, self.field(name).format(value))
+        self.accept_model(spec.model_name)
         fields = self._by_name[self.method]
         for name, value in spec.hyperparameters.items():
             if name in fields:
                 self.edit(name, fields[name].format(value))
+        missing = "" if spec.preset in (None, self.preset.name) else f"; its preset {spec.preset} is not here"
+        count = len(self.changes())
+        fields_differ = "nothing differs" if not count else "1 field differs" if count == 1 else \
+            f"{count} fields differ"  # fmt: skip
+        return f"Cloned {spec.name}: {fields_differ} from {self.preset.name}{missing}."
 
     def _edits_of(self, name: str) -> dict[str, str]:
         return self._run_edits if name in _RUN_NAMES else self._edits[self.method]

@@ -71,7 +71,7 @@ GROUPS: dict[str, Group] = {
                 "slash",
                 "filter",
                 "filter",
-                "show only runs that hold these words; !word leaves out",
+                "show only runs that fit: words, method:lora, accuracy>0.85, started:7d, -state:failed",
                 shown=True,
             ),
             Key("x", "stop", "stop", "stop the run after a checkpoint; asked once more, kill it", shown=True),
@@ -94,6 +94,7 @@ GROUPS: dict[str, Group] = {
             Key(
                 "E", "explain", "errors", "look at the run's errors; of two marked runs, where they disagree"
             ),
+            Key("R", "report", "report", "write the run, or those that are marked, to one HTML file"),
             Key("d,delete", "delete", "delete", "move the run to the trash", shown=True),
             Key("u", "undo", "undelete", "bring back what was deleted last"),
             Key(
@@ -114,6 +115,9 @@ GROUPS: dict[str, Group] = {
                 shown=True,
             ),
             Key("S", "reverse", "reverse", "turn the order round"),
+            Key(
+                "f3", "columns", "columns", "choose the columns, their order and what the rows are sorted by"
+            ),
             Key("o", "fold", "open group", "open or close the selected group of runs"),
             Key(
                 "right,left",
@@ -133,6 +137,14 @@ GROUPS: dict[str, Group] = {
             Key("n", "label('name')", "rename", "give the run another name"),
             Key("e", "label('notes')", "notes", "write something down about the run"),
             Key("t", "label('tags')", "tags", "set the run's tags"),
+            Key(
+                "asterisk",
+                "pin",
+                "pin",
+                "keep the run on top of the history and out of clean, or no longer",
+            ),
+            Key("a", "other_seed", "another seed", "run it again with the next seed that was not used"),
+            Key("f6", "clean", "clean up", "see what could be dropped, and how much that frees"),
             Key(
                 "y", "copy_command", "copy command", "send the equivalent command to the terminal's clipboard"
             ),
@@ -253,6 +265,7 @@ _NAMES = {
     "plus": "+",
     "minus": "-",
     "comma": ",",
+    "asterisk": "*",
     "full_stop": ".",
     "left_square_bracket": "[",
     "right_square_bracket": "]",

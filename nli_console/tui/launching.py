@@ -8,7 +8,7 @@ from typing import Any
 
 from nli_console.data.prompts import catalogue
 from nli_console.methods import presets
-from nli_console.methods.base import Hyperparameters
+from nli_console.methods.base import Hyperparameters, Method
 from nli_console.methods.checks import Finding
 from nli_console.methods.fields import FieldDescription, FieldError
 from nli_console.record.compose import Draft, compose, members
@@ -23,6 +23,7 @@ from nli_console.tui.background import describe
 from nli_console.tui.form import Form
 from nli_console.tui.messages import Launched, LaunchRefused, PresetSaved, PresetsRead
 from nli_console.tui.screens.picker import Choosable
+from nli_console.tui.screens.prompt import Prompt
 
 _PRESET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SUBJECT = re.compile(r"(?:--(?P<option>[a-z0-9-]+)|[a-z_]+\.(?P<field>[a-z0-9_]+)|(?P<word>[a-z_]+))\b")
@@ -67,6 +68,15 @@ def preset_name_problem(name: str, taken: Collection[str]) -> str | None:
     if name in taken or name in presets.FAMILIES:
         return f"{name} exists already; choose another name."
     return None
+
+
+def ask_preset_name(method: Method, taken: Collection[str]) -> Prompt:
+    """A dialog for the name of a preset of the user's own."""
+    return Prompt(
+        "Save as your preset",
+        f"Saves model, data, fraction and all hyperparameters of {method.title}.",
+        check=lambda text: preset_name_problem(text, taken),
+    )
 
 
 def save_preset(name: str, record: PresetRecord) -> PresetSaved:
@@ -157,6 +167,11 @@ def machine_of_reading(seen: status.Machine) -> Machine:
     host = seen.host
     free = None if host is None else host.host_memory_total_bytes - host.host_memory_used_bytes
     return machine_of(seen.gpus, free, None if host is None else host.disk_free_bytes)
+
+
+def devices_of_reading(seen: status.Machine) -> tuple[bool, tuple[str, ...] | None]:
+    """What of a reading decides on what a run would compute: whether there is one, and the GPUs by UUID."""
+    return seen.host is not None, None if seen.gpus is None else tuple(gpu.uuid for gpu in seen.gpus)
 
 
 def to_choose(form: Form, field: FieldDescription, offered: Mapping[str, str]) -> list[Choosable]:

@@ -55,11 +55,12 @@ class RunsDue(Message):
 class RunsListed(Message):
     """The run folders were read: ``runs`` are the store's summaries, ``complete`` whether they are all.
 
-    ``paused`` says that the queue of this folder is.
+    ``notes`` say which folders cannot be read, a sentence each; ``paused`` that the queue of one's own is.
     """
 
     runs: tuple["RunSummary", ...]
     complete: bool = True
+    notes: tuple[str, ...] = ()
     paused: bool = False
 
     def can_replace(self, message: Message) -> bool:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
+from nli_console.record.access import refusal
 from nli_console.record.state import State
 from nli_console.record.store import RunSummary
 from nli_console.tui import run_actions
@@ -79,6 +80,9 @@ class QueueKeys(ConsoleScreen):
 
     def _waiting(self, verb: str) -> list[RunSummary]:
         runs = [held for held in self.table.targets if held.state.state is State.QUEUED]
+        if foreign := next((held for held in runs if held.read_only), None):
+            self.shell.tell(refusal(f'"{foreign.name}"', foreign.read_only, verb), severity="warning")
+            return []
         if not runs:
             self.shell.tell(f"Only a run that waits in the queue can be {verb}.", severity="warning")
         return runs

@@ -16,7 +16,7 @@ REVIEW = {
                 shown=True,
             ),
             Key("E", "explain", "errors", "look at where two of the runs disagree", shown=True),
-            Key("w", "export", "write", "write the tables to a file: .md, .tex, .csv or .json", shown=True),
+            Key("w", "export", "write", "write the tables, or all as .html, to a file", shown=True),
             Key("l", "log_axis", "log axis", "logarithmic or linear axis of the loss"),
             Key("m", "smoothing", "smoothing", "no, some or strong smoothing of the loss"),
             Key("r", "reread", "read again", "read the runs again"),

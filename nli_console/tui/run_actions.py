@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textual.message import Message
@@ -10,12 +9,14 @@ from textual.message_pump import MessagePump
 
 from nli_console.errors import ConsoleError
 from nli_console.record.groups import member_name
+from nli_console.record.layout import RunLayout
 from nli_console.record.store import RunSummary
 from nli_console.text import clean_line
 from nli_console.tui.background import describe, run
 
 if TYPE_CHECKING:
     from nli_console.settings import LoadedSettings
+    from nli_console.supervisor.preflight import Machine
 
 
 @dataclass
@@ -27,9 +28,9 @@ class ActionDone(Message):
 
 @dataclass
 class Deleted(ActionDone):
-    """Runs went to the trash; ``ids`` can be brought back."""
+    """Runs went to the trash; ``gone`` says where they stood, so that they can be brought back."""
 
-    ids: tuple[str, ...]
+    gone: tuple[RunLayout, ...]
 
 
 def name_of(runs: Sequence[RunSummary]) -> str:
@@ -65,11 +66,11 @@ def delete(target: MessagePump, runs: Sequence[RunSummary]) -> None:
     from nli_console.supervisor import actions
 
     def work() -> Message:
-        gone: list[str] = []
+        gone: list[RunLayout] = []
         try:
             for held in runs:
                 actions.delete(held.layout)
-                gone.append(held.id)
+                gone.append(held.layout)
         except ConsoleError as error:
             if not gone:
                 raise
@@ -79,16 +80,42 @@ def delete(target: MessagePump, runs: Sequence[RunSummary]) -> None:
     run(work, target, title="Delete")
 
 
-def restore(target: MessagePump, runs_dir: Path, ids: Sequence[str]) -> None:
-    """Bring runs back from the trash."""
+def restore(target: MessagePump, gone: Sequence[RunLayout]) -> None:
+    """Bring runs back from the trash of the folder in which they stood."""
     from nli_console.supervisor import actions
 
     def work() -> Message:
-        for run_id in ids:
-            actions.restore(runs_dir, run_id)
-        return ActionDone(f"{ids[0] if len(ids) == 1 else f'{len(ids)} runs'}: back from the trash.")
+        for layout in gone:
+            actions.restore(layout.path.parent, layout.id)
+        return ActionDone(f"{gone[0].id if len(gone) == 1 else f'{len(gone)} runs'}: back from the trash.")
 
     run(work, target, title="Undo")
+
+
+def pin(target: MessagePump, runs: Sequence[RunSummary], pinned: bool) -> None:
+    """Keep runs at the top of the history and out of every cleaning, or no longer."""
+    from nli_console.record.labels import update_labels
+
+    def work() -> Message:
+        for held in runs:
+            update_labels(held.layout, pinned=pinned)
+        return ActionDone(f"{name_of(runs)}: {'pinned to the top' if pinned else 'no longer pinned'}.")
+
+    run(work, target, title="Pin")
+
+
+def again(
+    target: MessagePump, held: RunSummary, seed: int, settings: "LoadedSettings", machine: "Machine"
+) -> None:
+    """Start a run once more with another seed; in the group of the first, where that has one."""
+    from nli_console.record.compose import again as compose_again
+    from nli_console.record.spec_io import load_spec
+    from nli_console.tui.launching import start
+
+    def work() -> Message:
+        return start(compose_again(load_spec(held.layout), held.name, seed, settings), settings, machine)
+
+    run(work, target, title="Another seed")
 
 
 def label(target: MessagePump, runs: Sequence[RunSummary], what: str, text: str) -> None:

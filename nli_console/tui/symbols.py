@@ -21,6 +21,7 @@ class Symbols:
     info: str
     pointer: str
     changed: str
+    pinned: str
     open: str
     folded: str
     unfolded: str
@@ -79,6 +80,7 @@ def _unicode(chart: ChartSymbols) -> Symbols:
         info="·",
         pointer="▸",
         changed="●",
+        pinned="★",
         open="▾",
         folded="▸",
         unfolded="▾",
@@ -103,6 +105,7 @@ _ASCII = Symbols(
     info="-",
     pointer=">",
     changed="*",
+    pinned="^",
     open="v",
     folded=">",
     unfolded="v",

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nli_console.errors import ConsoleError
-from nli_console.record.files import sync_folder
+from nli_console.record.files import sync_file, sync_folder
 from nli_console.record.packaging import Package, check_target
 from nli_console.record.sources import verify
 from nli_console.text import clean_line, format_bytes
@@ -47,7 +47,7 @@ def package(request: Package, tell: Tell, flag: StopFlag) -> dict[str, Any]:
         flag.check()
         for path in temporary.rglob("*"):
             if path.is_file():
-                _flush(path)
+                sync_file(path)
         sync_folder(temporary)
         check_target(target)
         # An empty folder may stand in the place.
@@ -101,6 +101,9 @@ def _save(request: Package, temporary: Path, tell: Tell, flag: StopFlag) -> None
     # Nothing is computed that a GPU would be needed for, and a run may have it.
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
     folder = model_folder(request.model, downloading, flag)
+    if request.merge:
+        # What the files take is the least that the merged ones do; it is looked at again when they are known.
+        require_room(temporary, sum(path.stat().st_size for path in folder.glob("*.safetensors")))
     tell("phase", phase="loading", detail=request.model_name)
     with flag.at_once():
         from nli_console.worker.merge import load, merged, size_of
@@ -114,11 +117,3 @@ def _save(request: Package, temporary: Path, tell: Tell, flag: StopFlag) -> None
     tell("phase", phase="saving")
     with flag.at_once():
         save(temporary, model, tokenizer, request.model, prompt)
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

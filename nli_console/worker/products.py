@@ -8,7 +8,7 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from nli_console.record.files import sync_folder, write_json
+from nli_console.record.files import sync_file, sync_folder, write_json
 from nli_console.record.layout import PROMPT
 
 
@@ -48,18 +48,10 @@ def save(
         for path in temporary.rglob("*"):
             if path.is_file():
                 path.chmod(0o600)
-                _flush(path)
+                sync_file(path)
         sync_folder(temporary)
         shutil.rmtree(target, ignore_errors=True)
         temporary.rename(target)
         sync_folder(target.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from nli_console.analysis.report import report
+from nli_console.analysis.report.document import report
 from nli_console.errors import ConsoleError
 from nli_console.record.labels import update_labels
 from nli_console.record.layout import RunLayout
+from tests.support.fake_predictions import pairs, write_predictions
 from tests.support.fake_reports import share, write_guards, write_report
 from tests.support.fake_runs import make_run
 
@@ -75,6 +76,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[RunLayout]:
     update_labels(hostile, name=f"{HOSTILE} {TOKEN}")
     write_report(hostile, genres={HOSTILE: share(600, 900), "fiction": share(1500, 1973)})
     write_guards(hostile, ("one_class", "warning", HOSTILE))
+    rows = pairs(200)
+    write_predictions(plain, rows, range(20))
+    write_predictions(hostile, rows, range(60))
     return [plain, hostile]
 
 
@@ -117,7 +121,11 @@ def test_a_run_is_told_with_its_figures_and_how_to_repeat_it(single: str, runs: 
 
 def test_a_comparison_tells_what_differs(compared: str) -> None:
     assert "method" in section(compared, "differences").words
-    assert "validation_matched" in section(compared, "tests").words
+    (said, *_) = section(compared, "tests").all("li")
+    assert "is better than" in said.words
+    assert "by 20.0 points (95 %: " in said.words
+    (row,) = section(compared, "tests").all("tbody")[0].all("tr")
+    assert [cell.words for cell in row.all("td")][1] == "+20.0"
     assert len(section(compared, "curves").all("figure")[0].all("path")) > 1
     cost = section(compared, "cost").all("tbody")[0]
     assert len(cost.all("tr")) == 2

@@ -67,6 +67,7 @@ def test_a_dry_run_shows_rows_memory_and_where_the_defaults_come_from(place, tra
         place, *plan(place, "trained", "--split", "train", "--batch-size", "3")["provenance"]["command"][2:]
     )
     assert (again["data"]["evaluate_on"], again["hyperparameters"]["batch_size"]) == (["train"], 3)
+    assert "own_training_rows" in {check["id"] for check in again["checks"]}
     half = plan(place, "trained", "--fraction", "0.5", "--split", "validation_matched,train")
     assert half["rows"] == {"validation_matched": 6, "train": 6}
     text = place.call("evaluate", "trained", "--dry-run").out

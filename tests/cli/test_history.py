@@ -2,7 +2,7 @@
 
 import pytest
 
-from nli_console.cli import history
+from nli_console.cli import listing
 from tests.support.fake_reports import write_guards, write_report
 from tests.support.fake_runs import make_run
 
@@ -101,7 +101,9 @@ def test_delete_is_undone_by_restore(place):
     layout = make_run(place.runs_dir, "finished", steps=10)
     assert "nli-console restore" in place.call("delete", layout.id).out
     assert not layout.path.exists()
-    assert place.call("trash").out.strip() == layout.id
+    (line,) = [line for line in place.call("trash").out.splitlines() if layout.id in line]
+    assert "lora on roberta-large  lora" in line
+    assert "KiB" in line
     assert place.call("restore", layout.id[:15]).code == 0
     assert place.call("list", "--json").json[0]["id"] == layout.id
     assert "trash is empty" in place.call("trash").out
@@ -157,7 +159,7 @@ def test_warnings_of_the_worker_stand_in_list_show_and_json(place):
 def test_a_narrow_terminal_shows_the_beginning_of_ids_that_is_enough(place, monkeypatch):
     first = make_run(place.runs_dir, "finished", steps=40, run_id="20260102-000000-lora-a-0001", name="one")
     make_run(place.runs_dir, "finished", steps=40, run_id="20260102-000000-lora-b-0002", name="two")
-    monkeypatch.setattr(history, "terminal_width", lambda: 60)
+    monkeypatch.setattr(listing, "terminal_width", lambda: 60)
     lines = place.call("list").out.splitlines()
     assert any(line.startswith("20260102-000000-lora-a  one") for line in lines)
     assert max(map(len, lines)) <= 60

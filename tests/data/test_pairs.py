@@ -118,3 +118,15 @@ def test_two_processes_never_write_one_file_and_nothing_leaves_nothing(tmp_path)
     with pytest.raises(ConsoleError, match="cannot be written"):
         AnswerFile(tmp_path / "no" / "out.csv", MADE).__enter__()
     assert not (tmp_path / f"out.jsonl{MADE_BY}").exists()
+
+
+def test_what_is_to_be_overwritten_stays_until_there_is_an_answer(tmp_path):
+    path = tmp_path / "out.csv"
+    path.write_text("mine\n")
+    with AnswerFile(path, MADE, overwrite=True) as file:
+        assert file.done == 0
+    assert path.read_text() == "mine\n"
+    with AnswerFile(path, MADE, overwrite=True) as file:
+        file.append(1, PAIRS[:1], [ANSWER])
+    assert path.read_text().startswith("row,id,")
+    assert "mine" not in path.read_text()

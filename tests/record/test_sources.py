@@ -139,7 +139,7 @@ def test_without_validation_rows_a_run_reports_on_what_it_held_out_and_others_on
         (
             "stopped",
             (10,),
-            "was stopped and has made no adapter: --checkpoint last evaluates checkpoint-10",
+            "was stopped and has made no adapter: --checkpoint last takes checkpoint-10",
         ),
         ("failed", (), "failed and has made no adapter: it has no checkpoint either"),
         ("lost", (), "has no checkpoint either"),

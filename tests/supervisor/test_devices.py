@@ -108,6 +108,14 @@ def test_a_gpu_of_one_s_own_run_is_no_foreign_use_and_its_end_needs_a_new_readin
     assert watch.look(GpuReading(101.0, (gpu("GPU-a"),)), 101.0).slots == ("gpu-GPU-a",)
 
 
+def test_what_others_use_and_what_one_s_own_run_has_are_told_apart() -> None:
+    reading = GpuReading(100.0, (gpu("GPU-a", ME), gpu("GPU-b", ME), gpu("GPU-c")))
+    leases = Leases({"gpu-GPU-b": MINE, "gpu-GPU-c": MINE})
+    held = lookout(leases).look(reading, 100.0)
+    assert held.target == "GPU0: me uses 2.0 GiB, not through the console; GPU1, GPU2"
+    assert held.holders == (MINE, MINE)
+
+
 def test_a_process_that_has_ended_since_the_reading_counts_no_more() -> None:
     ended = GpuProcess(2**22 - 7, "bob", 30 * 2**30)
     reading = GpuReading(100.0, (gpu("GPU-a", ended, used=30 * 2**30),))

@@ -7,10 +7,10 @@ from textual.app import App, ComposeResult
 from textual.geometry import Region
 
 from nli_console.tui.theme import DARK
-from nli_console.tui.widgets.buckets import Buckets
+from nli_console.tui.widgets.buckets import Buckets, smooth
 from nli_console.tui.widgets.chart import LineChart
 from nli_console.tui.widgets.chart_scale import nice_scale
-from nli_console.tui.widgets.raster import EMPTY, MARK, RAW, SMOOTH, Mark, add_marks, rasterise
+from nli_console.tui.widgets.raster import EMPTY, MARK, RAW, SMOOTH, Column, Mark, add_marks, rasterise
 from nli_console.tui.widgets.sparkline import progress_bar, sparkline
 
 
@@ -21,12 +21,18 @@ def line(values: list[float | None]) -> Buckets:
     return series
 
 
-def drawn(
+def cells_of(
     series: Buckets, columns: int, rows: int, symbols: str = "braille", smoothing: float = 0.0
-) -> list[str]:
-    across = 2 if symbols == "braille" else 1
-    merged = series.columns(0, series.last_step + 1, columns * across)
-    cells = rasterise(merged, nice_scale(0.0, 1.0, rows), rows, symbols, smoothing)  # pyright: ignore[reportArgumentType]
+) -> list[Column]:
+    across, extent = 2 if symbols == "braille" else 1, series.last_step + 1
+    merged = series.columns(0, extent, columns * across)
+    averaged = smooth(series, smoothing, merged, extent).columns
+    scale = nice_scale(0.0, 1.0, rows)
+    return rasterise(merged, averaged, scale, rows, symbols, raw_values=smoothing > 0)  # pyright: ignore[reportArgumentType]
+
+
+def drawn(series: Buckets, columns: int, rows: int, symbols: str = "braille") -> list[str]:
+    cells = cells_of(series, columns, rows, symbols)
     return ["".join(characters[row] for characters, _ in cells) for row in range(rows)]
 
 
@@ -53,13 +59,13 @@ def test_steps_without_a_record_are_bridged() -> None:
 
 def test_raw_values_stand_behind_their_average() -> None:
     series = line([0.2, 0.8] * 20)
-    cells = rasterise(series.columns(0, 40, 40), nice_scale(0.0, 1.0, 10), 10, "braille", 0.95)
+    cells = cells_of(series, 20, 10, smoothing=0.95)
     kinds = {kind for _, column in cells for kind in column}
     assert kinds == {EMPTY, RAW, SMOOTH}
 
 
 def test_without_smoothing_there_is_only_the_line() -> None:
-    cells = rasterise(line([0.2, 0.8] * 20).columns(0, 40, 40), nice_scale(0.0, 1.0, 10), 10, "braille", 0.0)
+    cells = cells_of(line([0.2, 0.8] * 20), 20, 10)
     assert RAW not in {kind for _, column in cells for kind in column}
 
 
@@ -150,6 +156,19 @@ async def test_the_title_tells_the_weight_of_the_smoothing() -> None:
         assert "smoothed (0.97)" in text_of(chart)
         chart.set_smoothing(0.0)
         assert "smoothed" not in text_of(chart)
+
+
+async def test_the_smoothed_value_of_the_title_is_the_same_at_every_size() -> None:
+    chart = LineChart("loss", smoothing=0.9)
+    async with ChartApp(chart).run_test(size=(140, 30)) as pilot:
+        chart.show(loss(700))
+        told = set()
+        for width in (140, 100, 61):
+            await pilot.resize_terminal(width, 30)
+            await pilot.pause()
+            told.add(text_of(chart).splitlines()[0].strip())
+        assert len(told) == 1
+        assert "smoothed (0.9)" in told.pop()
 
 
 async def test_nan_is_counted_in_the_title() -> None:

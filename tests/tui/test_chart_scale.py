@@ -123,18 +123,21 @@ def test_values_that_are_not_finite_are_counted_and_leave_a_gap() -> None:
     for step, value in enumerate([1.0, None, math.nan, math.inf, 1.0]):
         series.add(step, value)
     assert series.nan == 3
-    assert smooth(series.columns(0, 5, 5), 0.5) == [1.0, None, None, None, 1.0]
+    assert smooth(series, 0.5, series.columns(0, 5, 5), 5).columns == [1.0, None, None, None, 1.0]
 
 
 def test_smoothing_means_the_same_at_every_width() -> None:
     series = Buckets()
     for step in range(64):
         series.add(step, 0.0 if step < 32 else 1.0)
-    fine = smooth(series.columns(0, 64, 64), 0.9)
-    coarse = smooth(series.columns(0, 64, 16), 0.9)
-    assert fine[-1] == pytest.approx(coarse[-1], abs=1e-9)
-    assert fine[-1] == pytest.approx(1 - 0.9**32)
-    assert smooth(series.columns(0, 64, 64), 0.0)[32] == 1.0
+    smoothed = {count: smooth(series, 0.9, series.columns(0, 64, count), 64) for count in (64, 16, 5)}
+    newest = {held.newest for held in smoothed.values()}
+    assert newest == {smoothed[64].newest}
+    assert smoothed[64].newest == pytest.approx(1 - 0.9**32)
+    fine = smoothed[64].columns
+    for first, middle in zip(range(0, 64, 4), smoothed[16].columns, strict=True):
+        assert middle == pytest.approx(sum(fine[first : first + 4]) / 4)
+    assert smooth(series, 0.0, series.columns(0, 64, 64), 64).columns[32] == 1.0
 
 
 def test_a_copy_does_not_see_what_is_appended_later() -> None:

@@ -14,6 +14,7 @@ from nli_console.data.prompts import Turn, catalogue
 from nli_console.data.spec import Example
 from nli_console.record.compose import Draft
 from nli_console.record.trained_adapters import TrainedAdapter
+from nli_console.record.transcripts import Said
 from nli_console.settings import state_folder, user_folder
 from nli_console.supervisor import chat_events as events
 from nli_console.tui import chat_link, launching
@@ -176,6 +177,15 @@ async def test_a_question_about_a_pair_is_in_the_transcript_and_not_in_the_talk(
         assert screen.record.turns == ()
         await pilot.press("f6")
         await shows(pilot, "read as neutral")
+
+
+async def test_the_talk_opens_at_what_was_said_last(chat: ConsoleApp) -> None:
+    async with chat.run_test(size=(80, 24)) as pilot:
+        screen, _ = await open_chat(pilot)
+        screen.record.said += [Said("user", f"sentence {number}") for number in range(9)]
+        await pilot.press("f6")
+        await shows(pilot, "sentence 8")
+        assert "sentence 0" not in screen_text(chat)
 
 
 async def test_two_templates_answer_side_by_side(chat: ConsoleApp) -> None:

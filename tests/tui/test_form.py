@@ -24,6 +24,20 @@ def test_the_demo_preset_follows_a_demo_model(form):
     assert form.text("max_length") == "64"
 
 
+def test_a_model_that_is_being_typed_leaves_the_preset_alone(form):
+    form.edit("model", "demo-encoder")
+    for text in ("demo-encodr", "emo-encoder", "/demo-encoder", ""):
+        form.edit("model", text)
+        assert form.preset.name == "demo/lora"
+    form.edit("model", "./my-model")
+    assert form.accept_model("./my-model"), "it was found, so it is what the preset has to suit"
+    assert form.preset.name == "recommended/lora"
+    form.edit("model", "my-modl")
+    assert form.preset.name == "recommended/lora"
+    form.reset("model")
+    assert form.preset.name == "recommended/lora"
+
+
 def test_the_demo_model_follows_the_method():
     form = Form(Settings(defaults=Defaults(method="lora", model="demo-encoder", data="demo")))
     form.method = "icl"

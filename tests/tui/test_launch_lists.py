@@ -1,5 +1,7 @@
 """Launch: seeds, lists to choose from, and figures that outlast a mistake."""
 
+from threading import Event
+
 from textual.app import App
 from textual.widgets import OptionList, Static
 
@@ -7,6 +9,7 @@ from nli_console.record import run_fields, trackers
 from nli_console.record.groups import Group
 from nli_console.record.spec_io import load_spec, run_folders
 from nli_console.record.summary import RunSummary
+from nli_console.tui import app as app_module
 from nli_console.tui import launching
 from nli_console.tui.answer import Answer, Question
 from nli_console.tui.screens.picker import Picker
@@ -14,6 +17,7 @@ from nli_console.tui.symbols import symbols
 from nli_console.tui.widgets.checks_panel import ChecksPanel
 from nli_console.tui.widgets.run_table import RunTable
 from tests.support.fake_runs import make_spec
+from tests.tui.conftest import SteadyMachine
 from tests.tui.test_launch_screen import SIZE, panel, problem, row, until, write
 
 
@@ -58,6 +62,34 @@ async def test_figures_that_turn_fresh_are_drawn_anew_though_they_read_the_same(
         assert styles() == {"$muted"}
         panel.show(answer, [], fresh=True)
         assert "bold $bright" in styles()
+
+
+async def test_a_wrong_character_in_the_model_leaves_the_preset_until_another_model_is_found(console):
+    app = console(defaults={"method": "lora", "model": "demo-encoder", "data": "demo"})
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        await write(pilot, "model", "demo-encodr")
+        await until(pilot, lambda: "is not known" in problem(app, "model"))
+        assert row(app, "preset").editor.value == "demo/lora"
+        await write(pilot, "model", "someone/a-model")
+        await until(pilot, lambda: row(app, "preset").editor.value == "recommended/lora")
+        await until(pilot, lambda: app.screen._answer.question == app.screen._question())
+
+
+async def test_the_memory_is_that_of_the_machine_as_soon_as_it_is_known(console, monkeypatch):
+    known = Event()
+
+    class Late(SteadyMachine):
+        def read(self):
+            known.wait()
+            return super().read()
+
+    monkeypatch.setattr(app_module, "MachineReader", Late)
+    app = console()
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        await until(pilot, lambda: "memory ~" in panel(app))
+        blind = app.screen._answer.memory
+        known.set()
+        await until(pilot, lambda: app.screen._answer.memory != blind)
 
 
 async def test_nothing_starts_at_once_when_the_runs_folder_is_a_file(console, tmp_path):

@@ -49,7 +49,8 @@ async def test_a_waiting_run_says_for_what_and_its_place_and_is_moved_held_and_s
         text = screen_text(app)
         assert "queued 2" in text
         assert "place 2 of 2" in " ".join(text.split())
-        assert "(g in" in text
+        assert "g shares it" in text
+        assert "nli-console queue" not in text
         await pilot.press("f")
         await until(pilot, lambda: orders.read_orders(mine, 0.0).place is not None)
         await pilot.press("h")

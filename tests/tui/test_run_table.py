@@ -13,7 +13,7 @@ from nli_console.record.state import Reason, RunState, State
 from nli_console.record.store import Accuracy, RunSummary
 from nli_console.tui.symbols import symbols
 from nli_console.tui.theme import DARK
-from nli_console.tui.widgets.run_columns import COLUMNS, fit, format_moment, matches, short_duration
+from nli_console.tui.widgets.run_columns import fit, format_moment, short_duration, usual_columns
 from nli_console.tui.widgets.run_table import RunTable
 
 NOW = time.mktime((2026, 11, 23, 14, 2, 55, 0, 0, -1))
@@ -102,20 +102,20 @@ async def test_wide_terminals_see_every_column() -> None:
             "5.0 GiB",
         ):
             assert shown in text
-        for column in COLUMNS:
+        for column in usual_columns():
             assert column.title in text
 
 
 @pytest.mark.parametrize("width", [20, 36, 52, 60, 80, 100, 140, 200])
 def test_columns_fit_and_state_and_name_stay(width: int) -> None:
-    columns = fit(width)
+    columns = fit(width, usual_columns())
     assert [column.key for column, _ in columns][:2] == ["state", "name"]
     if width >= 30:
         assert sum(size for _, size in columns) + 2 * (len(columns) - 1) <= width
 
 
 def test_accuracy_outlives_the_other_columns_when_it_gets_narrow() -> None:
-    assert [column.key for column, _ in fit(46)] == ["state", "name", "accuracy"]
+    assert [column.key for column, _ in fit(46, usual_columns())] == ["state", "name", "accuracy"]
 
 
 async def test_rows_sort_by_value_and_unknown_values_come_last() -> None:
@@ -159,8 +159,20 @@ async def test_filter_holds_every_word_and_spares_what_it_excludes() -> None:
         assert "No run matches" in text_of(app.table)
 
 
-def test_a_lone_exclamation_mark_filters_nothing() -> None:
-    assert matches("anything!", ["!"])
+async def test_a_filter_that_fits_nothing_for_a_moment_keeps_the_selection() -> None:
+    runs = [summary(number, name=f"name {number}") for number in range(5)]
+    app = TableApp(runs)
+    async with app.run_test(size=(120, 10)) as pilot:
+        await pilot.press("down", "down")
+        app.table.filter = "meth"
+        assert app.table.selected is None
+        app.table.filter = "method:lora"
+        assert app.table.selected is runs[2]
+        app.table.filter = "name-3"
+        app.table.filter = '"name 3"'
+        assert app.table.selected is runs[3]
+        app.table.filter = ""
+        assert app.table.selected is runs[2]
 
 
 async def test_selection_follows_the_run_not_the_row() -> None:

@@ -27,7 +27,9 @@ def root(tmp_path: Path) -> Path:
 
 
 def console(root: Path, *, select: str | None = "none", **interface: object) -> ConsoleApp:
-    values = Settings.model_validate({"runs_dir": root, "interface": {"refresh": 0.1, **interface}})
+    values = Settings.model_validate(
+        {"runs_dir": root, "cache_dir": root.parent / "cache", "interface": {"refresh": 0.1, **interface}}
+    )
     return ConsoleApp(LoadedSettings(values, None, None), select=select)
 
 

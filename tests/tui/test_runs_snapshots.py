@@ -114,7 +114,7 @@ def console(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
             self.looked.set()
             return self.first
 
-    monkeypatch.setattr(app_module, "RunsReader", Listed)
+    monkeypatch.setattr(app_module, "reader_of", Listed)
     views = RunsRead(tuple(view_of(run) for run in RUNS + GROUP if run.state.state is not State.QUEUED))
     monkeypatch.setattr(RunReaders, "read", lambda _: views)
 
@@ -179,6 +179,38 @@ def test_an_open_group(snap_compare, console, size):
         await pilot.pause()
 
     assert snap_compare(console("run-8", *GROUP), terminal_size=size, run_before=open_group)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_filter_says_where_it_is_wrong(snap_compare, console, size):
+    async def mistype(pilot) -> None:
+        await settled(pilot)
+        await pilot.press("slash")
+        pilot.app.screen.filter_field.input.value = "method:lora acuracy>85%"
+        await pilot.pause()
+        await pilot.pause()
+
+    assert snap_compare(console("run-2"), terminal_size=size, run_before=mistype)
+
+
+def test_the_filter_offers_what_may_come_next(snap_compare, console):
+    async def begin(pilot) -> None:
+        await settled(pilot)
+        await pilot.press("slash", *"state:")
+        await pilot.pause()
+        await pilot.pause()
+
+    assert snap_compare(console("run-2"), terminal_size=(120, 40), run_before=begin)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_columns_are_chosen(snap_compare, console, size):
+    async def choose(pilot) -> None:
+        await settled(pilot)
+        await pilot.press("f3", "down", "down", "space")
+        await pilot.pause()
+
+    assert snap_compare(console("run-2"), terminal_size=size, run_before=choose)
 
 
 def test_a_closed_group_in_the_wide_table(snap_compare, console):

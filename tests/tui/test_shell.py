@@ -2,7 +2,7 @@ import sys
 
 import pytest
 from textual.color import Color
-from textual.widgets import OptionList, Static
+from textual.widgets import Input, OptionList, Static
 
 from nli_console.record.state import State
 from nli_console.supervisor.telemetry.readings import Gpu
@@ -230,8 +230,32 @@ async def test_the_status_line_counts_runs_and_shows_the_gpu(console, tmp_path):
     app = console()
     async with app.run_test(size=SIZE, notifications=True) as pilot:
         await until(pilot, lambda: app.status.running == 1 and app.status.queued == 1)
-        text = str(app.screen.query_one(StatusLine).render())
-        assert text == "GPU0 H200 61.2/139.8 GiB 97 % 540 W │ 1 running 1 queued"
+        line = "GPU0 H200 61.2/139.8 GiB 97 % 540 W │ 1 running 1 queued"
+        await until(pilot, lambda: str(app.screen.query_one(StatusLine).render()) == line)
+
+
+async def test_an_unknown_method_in_the_settings_is_told_and_every_mode_opens(console):
+    app = console(defaults={"method": "lorra", "model": "demo-encoder", "data": "demo"})
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        await until(
+            pilot, lambda: any('defaults.method = "lorra"' in note.message for note in app._notifications)
+        )
+        assert app.screen.form.method == "full"
+        await pilot.press("4")
+        await until(pilot, lambda: app.screen.mode == "data")
+
+
+async def test_a_field_that_was_left_for_another_mode_takes_no_digits(console):
+    app = console()
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        await pilot.press("tab", "down", "down")
+        assert isinstance(app.focused, Input)
+        await pilot.press("alt+4")
+        await until(pilot, lambda: app.screen.mode == "data")
+        await pilot.press("1")
+        await until(pilot, lambda: app.screen.mode == "launch")
+        await pilot.press("2")
+        await until(pilot, lambda: app.screen.mode == "runs")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pyarrow.parquet
 import pytest
 import torch
 from peft import PeftModel
+from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from nli_console.data.answer_file import MADE_BY
@@ -25,10 +27,11 @@ from nli_console.methods import registry
 from nli_console.record.answering import Choice, Prediction, find_answerer
 from nli_console.record.card_code import FOLDER
 from nli_console.record.packaging import Package, compose_package
+from nli_console.record.processes import own_identity
 from nli_console.record.spec import RunSpec
 from nli_console.record.spec_io import submit
 from nli_console.settings import Checkpoints, LoadedSettings, load_settings
-from nli_console.supervisor.lease import FOLDER_VARIABLE
+from nli_console.supervisor.lease import FOLDER_VARIABLE, Holder, Slots
 from nli_console.worker import package as packaging
 from nli_console.worker.package import package
 from nli_console.worker.predict import predict
@@ -290,6 +293,50 @@ def test_a_file_is_gone_on_with_and_never_mixed(
         asked(trained.layout.id, **job)
     assert out.read_bytes() == kept
     assert asked(trained.layout.id, **job, overwrite=True)["rows"] == 1
+
+
+@pytest.mark.slow
+def test_it_waits_for_a_slot_and_says_for_whose(trained: Run, asked: Callable[..., dict[str, Any]]) -> None:
+    slots = Slots()
+    held = slots.take("cpu-0", Holder("run-9", "", own_identity()))
+    assert held is not None
+    told: list[tuple[str, dict[str, Any]]] = []
+
+    def tell(event: str, **fields: Any) -> None:
+        told.append((event, fields))
+        if event == "waiting":
+            held.release()
+
+    assert asked(trained.layout.id, tell=tell, **PAIR)["predicted"] in LABELS
+    (waiting,) = [fields for event, fields in told if event == "waiting"]
+    assert waiting["holder"].startswith("run-9")
+    assert slots.holder("cpu-0") is None
+
+
+@pytest.mark.slow
+def test_a_half_precision_base_is_merged_in_its_own_precision(
+    submitted: Callable[..., Run],
+    packed: Callable[..., Path],
+    model_folder: Callable[[str], Path],
+    tmp_path: Path,
+) -> None:
+    base = tmp_path / "narrow"
+    shutil.copytree(model_folder("llama_chat"), base)
+    AutoModelForCausalLM.from_pretrained(base, dtype=torch.bfloat16).save_pretrained(base)
+    run = submitted("qlora_classifier", model=base, lora_r=2, template="pair", **QUICK)
+    assert run.attempt()["completed"]
+    merged = packed(run.layout.id, tmp_path / "merged", merge=True)
+    whole = AutoModelForSequenceClassification.from_pretrained(merged)
+    assert {parameter.dtype for parameter in whole.parameters()} == {torch.bfloat16}
+    update = load_file(run.layout.adapter / "adapter_model.safetensors")
+    name = "model.layers.0.mlp.down_proj"
+    a, b = (update[f"base_model.model.{name}.lora_{side}.weight"] for side in "AB")
+    config = json.loads((run.layout.adapter / "adapter_config.json").read_text())
+    before = AutoModelForCausalLM.from_pretrained(base).get_submodule(name).weight.float()
+    expected = before + config["lora_alpha"] / config["r"] * (b @ a)
+    assert torch.allclose(whole.get_submodule(name).weight.float(), expected, atol=4e-3)
+    trained_head = update["base_model.model.score.weight"]
+    assert torch.allclose(whole.score.weight.float(), trained_head, atol=4e-3)
 
 
 @pytest.mark.slow

@@ -9,8 +9,10 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from nli_console.analysis.explain import Explainer
 from nli_console.data.spec import LABELS
 from nli_console.record.evaluation import read_reports
+from nli_console.record.findings import Query
 from tests.worker import tiny
 from tests.worker.conftest import Run
 
@@ -58,6 +60,11 @@ def test_every_evaluation_leaves_predictions_and_every_reported_split_a_report(
         right = sum(row["gold"] == row["predicted"] for row in rows)
         assert (right, len(rows)) == (record["correct"], record["n"])
     reports = read_reports(run.layout)
+    for report in reports:
+        # Whoever explains the run finds the same rows right.
+        found = Explainer(run.layout).answer(Query(split=report.split))
+        assert found.accuracy == report.accuracy
+        assert found.notes == ()
     assert [report.split for report in reports] == list(SPLITS)
     for report in reports:
         recorded = final["accuracy"][report.split]

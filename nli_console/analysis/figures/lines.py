@@ -121,7 +121,7 @@ def _paths(series: Series, place_x: Scale, place_y: Scale) -> list[str]:
     return ["M" + "L".join(piece if len(piece) > 1 else piece * 2) for piece in pieces if piece]
 
 
-def _band(series: Series, place_x: Scale, place_y: Scale, kind: int) -> Markup | None:
+def _band(series: Series, place_x: Scale, place_y: Scale, kind: int) -> Markup:
     edges = [
         (place_x(point.x), place_y(point.low), place_y(point.high))
         for point in series.points

@@ -96,6 +96,22 @@ def train_in_validation(context: CheckContext) -> Iterator[Problem]:
 
 
 @check(
+    "own_training_rows",
+    "warning",
+    "an evaluation on the rows that the weights were trained on",
+    "What was trained on is remembered: the accuracy says how well these rows were learnt by heart, and "
+    "nothing of others.",
+)
+def own_training_rows(context: CheckContext) -> Iterator[Problem]:
+    if context.scores_own_training:
+        yield Problem(
+            "the split train holds the rows that these weights were trained on; expected rows they never saw",
+            "leave train out of the splits, and never report its accuracy beside that of a validation split",
+            "data",
+        )
+
+
+@check(
     "class_imbalance",
     "warning",
     "one label far more or less frequent than a third",

@@ -197,6 +197,7 @@ class CheckContext:
         plan: which modules train, get an update or are quantised; ``None`` where the method does not say.
         checkpoint_bytes: size of one checkpoint with its optimiser state.
         checkpoints: how many stand on the disk at the same time, at most.
+        scores_own_training: whether an evaluation reports on the rows that its weights were trained on.
     """
 
     method: Method
@@ -213,6 +214,7 @@ class CheckContext:
     memory: MemoryEstimate | None = None
     checkpoint_bytes: int | None = None
     checkpoints: int = 0
+    scores_own_training: bool = False
 
     def value(self, name: str) -> Any:
         """A hyperparameter, or ``None`` where the method has none of that name."""

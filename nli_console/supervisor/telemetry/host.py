@@ -40,7 +40,9 @@ class HostSampler:
         memory = psutil.virtual_memory()
         rss, cpu = self._tree()
         try:
-            free = psutil.disk_usage(self._folder).free
+            usage = psutil.disk_usage(self._folder)
+            # What keeps no files, such as /sys, is not full.
+            free = usage.free if usage.total else None
         except OSError:
             free = None
         return HostReading(

@@ -122,6 +122,11 @@ class ConsoleScreen(_Sized, _Frugal[None]):
         self.set_class(zoomed, "-zoomed")
         self.query_one(KeyBar).refresh()
 
+    def leave(self) -> None:
+        """Another mode is shown: nobody types into a field here until one is gone to again."""
+        if self.focused is not None and self.focused.check_consume_key("1", "1"):
+            self.set_focus(None)
+
     def peel(self) -> bool:
         """Close the screen's topmost layer (filter, zoom, focus); ``False`` when there was none."""
         return False

@@ -1,7 +1,7 @@
 """Compare: the curves of several runs over one another, and their figures, tests and settings."""
 
-import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from textual import on
@@ -13,6 +13,7 @@ from nli_console.record.store import RunSummary
 from nli_console.text import clean_line
 from nli_console.tui.analysing import AnalysisFailed, AnalysisProgress, Answered, Asking
 from nli_console.tui.keys import bindings, key_name
+from nli_console.tui.reporting import ENDING, problem_of, write_new
 from nli_console.tui.screens.base import ConsoleScreen
 from nli_console.tui.screens.picker import Choosable, Picker
 from nli_console.tui.screens.prompt import Prompt
@@ -26,7 +27,8 @@ from nli_console.tui.widgets.scroll_lines import ScrollLines
 
 PAGES = ("figures", "curves")
 FORMATS = {".md": "markdown", ".tex": "latex", ".csv": "csv", ".json": "json"}
-"""How a file is written, by the end of its name."""
+"""How a file with tables is written, by the end of its name."""
+ENDINGS = (*FORMATS, ENDING)
 
 
 class CompareScreen(ConsoleScreen):
@@ -222,21 +224,23 @@ class CompareScreen(ConsoleScreen):
         self.app.push_screen(ExplainScreen(self._runs[a], self._runs[b]))
 
     def action_export(self) -> None:
-        explanation = f"The end of its name says how it is written: {', '.join(FORMATS)}."
+        explanation = f"The end of its name says how it is written: {', '.join(ENDINGS)}."
         self.app.push_screen(
-            Prompt("Write the comparison to a file", explanation, "comparison.md", check=_problem_of),
+            Prompt(
+                "Write the comparison to a file",
+                explanation,
+                "comparison.md",
+                check=partial(problem_of, endings=ENDINGS),
+            ),
             lambda text: None if text is None else self._write(Path(text).expanduser().absolute()),
         )
 
     def _write(self, path: Path) -> None:
-        layouts, kind = [run.layout for run in self._runs], FORMATS[path.suffix]
+        layouts, kind = [run.layout for run in self._runs], FORMATS.get(path.suffix)
 
         def write(analysis, tell) -> str:
-            text = analysis.export(layouts, kind, tell)
-            # Exclusive, in case that the file has come meanwhile.
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
+            text = analysis.report(layouts, tell) if kind is None else analysis.export(layouts, kind, tell)
+            write_new(path, text)
             return f"Written: {clean_line(path)}"
 
         self._writing = self._asking.ask(write)
@@ -245,12 +249,3 @@ class CompareScreen(ConsoleScreen):
         """Esc leads back to the history."""
         self.dismiss()
         return True
-
-
-def _problem_of(text: str) -> str | None:
-    path = Path(text).expanduser()
-    if path.suffix not in FORMATS:
-        return f"expected a name that ends in {', '.join(FORMATS)}"
-    if path.exists():
-        return "is there already; give another name"
-    return None if path.absolute().parent.is_dir() else "there is no such folder"

@@ -10,7 +10,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from nli_console.data.resolve import DEMO_DATA
-from nli_console.methods import registry
+from nli_console.methods.defaults import method_to_begin_with
 from nli_console.text import clean_line
 from nli_console.tui.data_reading import DataFailed, DataOpened, DataProfiled, DataProgress, ProfileReading
 from nli_console.tui.frugal import make_frugal
@@ -78,11 +78,12 @@ class DataScreen(ConsoleScreen):
     def body(self) -> ComposeResult:
         settings, symbols = self.shell.settings.values, self.shell.symbols
         names = dict.fromkeys((DEMO_DATA, *settings.datasets))
-        length = registry.get(settings.defaults.method).max_length
+        length = method_to_begin_with(settings).max_length
         yield PageBar(tuple(PAGES), hint=key_name("right_square_bracket"), id="data-pages")
         with Horizontal(id="data"):
             with Vertical(id="sources"):
-                yield Static("Dataset", markup=False, classes="heading")
+                title = Content.assemble("Dataset", ("  enter reads it", "not bold $muted"))
+                yield Static(title, markup=False, classes="heading")
                 options = [Option(Content(clean_line(name)), id=name) for name in names]
                 yield OptionList(*options, id="datasets", markup=False)
                 yield Static("folder, zip, file or hub id", markup=False, classes="caption")

@@ -14,12 +14,12 @@ from textual.widgets.option_list import Option
 from nli_console.data.prompts.catalogue import Catalogue as Templates
 from nli_console.errors import ConsoleError
 from nli_console.methods import registry
-from nli_console.methods.fields import FieldDescription, FieldError, validate
+from nli_console.methods.fields import FieldDescription, validate
 from nli_console.methods.presets import Preset
 from nli_console.record.spec import RunSpec
 from nli_console.supervisor.preflight import Machine
 from nli_console.tui import launching
-from nli_console.tui.answer import Answer, Question, own_notes
+from nli_console.tui.answer import Answer, Question, own_notes, question_of
 from nli_console.tui.background import run
 from nli_console.tui.form import Form
 from nli_console.tui.keys import bindings
@@ -35,7 +35,7 @@ from nli_console.tui.messages import (
 from nli_console.tui.preflight import Preflight
 from nli_console.tui.screens.base import ConsoleScreen
 from nli_console.tui.screens.picker import Choosable, Picker
-from nli_console.tui.screens.prompt import Prompt
+from nli_console.tui.status import Status
 from nli_console.tui.suggestions import suggestions
 from nli_console.tui.widgets.checks_panel import ChecksPanel, ChecksStrip
 from nli_console.tui.widgets.field_row import FieldRow
@@ -90,7 +90,9 @@ class LaunchScreen(ConsoleScreen):
         self._preflight = Preflight(
             self.shell.settings, self, self._machine_now, lambda: list(self.shell.runs)
         )
+        self._devices = launching.devices_of_reading(self.shell.status.machine)
         self.watch(self.app, "runs", self._show_checks, init=False)
+        self.watch(self.app, "status", self._machine_read, init=False)
         self._read_presets()
         self._show_method()
 
@@ -265,21 +267,14 @@ class LaunchScreen(ConsoleScreen):
         if hyperparameters is None:
             self.shell.tell(str(errors[0]), title="cannot be saved yet", severity="warning")
             return
-        taken = {preset.name for preset in self._presets}
         record = launching.PresetRecord.of(self.form, hyperparameters)
 
         def save(name: str | None) -> None:
             if name is not None:
                 run(lambda: launching.save_preset(name, record), self, title="save preset")
 
-        self.app.push_screen(
-            Prompt(
-                "Save as your preset",
-                f"Saves model, data, fraction and all hyperparameters of {self.form.current.title}.",
-                check=lambda text: launching.preset_name_problem(text, taken),
-            ),
-            save,
-        )
+        taken = {preset.name for preset in self._presets}
+        self.app.push_screen(launching.ask_preset_name(self.form.current, taken), save)
 
     @on(PresetSaved)
     def _saved(self, event: PresetSaved) -> None:
@@ -299,16 +294,14 @@ class LaunchScreen(ConsoleScreen):
         self._preflight.ask(self._question())
 
     def _question(self) -> Question:
-        """What the form says now; beside a fraction or seeds that cannot be read, model and data alone."""
-        hyperparameters, _ = validate(self.form.current.Hyperparameters, self.form.hyperparameters())
-        try:
-            fraction, seed = self.form.run_value("fraction"), self.form.run_value("seeds")[0]
-            scored = self.form.scored()
-        except FieldError:
-            fraction, seed, scored, hyperparameters = 1.0, 1, ((), 0), None
-        model, data = self.form.text("model").strip(), self.form.text("data").strip()
-        asked = (self.form.method, model, data, fraction, hyperparameters, seed, self._ignored)
-        return Question(*asked, *scored)
+        return question_of(self.form, self._ignored)
+
+    def _machine_read(self, status: Status) -> None:
+        """An answer may have been made before there was a reading, or for a GPU that is gone."""
+        devices = launching.devices_of_reading(status.machine)
+        if devices != self._devices:
+            self._devices = devices
+            self._ask()
 
     def _machine_now(self) -> Machine:
         """Called from another thread, too: the status is only ever replaced as a whole."""
@@ -333,6 +326,8 @@ class LaunchScreen(ConsoleScreen):
         event.stop()
         if event.answer.question != self._question():
             return  # The form has changed since; the answer to what it says now is on its way.
+        if event.answer.names_a_model and self.form.accept_model(self.form.text("model")):
+            self._ask()  # Another preset suits this model: its values have to be judged.
         self._answer = event.answer.after(self._answer)
         self.form.forgive()
         for note in event.answer.notes:
@@ -392,7 +387,7 @@ class LaunchScreen(ConsoleScreen):
     def clone(self, spec: RunSpec) -> None:
         """Fill the form with what a run was asked to be."""
         try:
-            self.form.clone(spec)
+            self.shell.tell(self.form.clone(spec))
         except ConsoleError as error:
             self.shell.tell(str(error), severity="error")
             return

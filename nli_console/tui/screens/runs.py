@@ -1,29 +1,30 @@
 """Runs: the history of runs, and beside or below it the selected one, live."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical
 
 from nli_console.record.groups import Group, runs_of
+from nli_console.record.layout import RunLayout
 from nli_console.record.state import State
 from nli_console.record.store import RunSummary
 from nli_console.tui import run_actions
-from nli_console.tui.background import Poller
+from nli_console.tui.followers import Followers
 from nli_console.tui.keys import bindings
 from nli_console.tui.messages import CloneRun, RunsDue
-from nli_console.tui.opening import Reviewable
 from nli_console.tui.queue_keys import QueueKeys
+from nli_console.tui.reviewing import Reviewable
 from nli_console.tui.run_actions import ActionDone, Deleted
-from nli_console.tui.run_readers import RunReaders, RunsRead
+from nli_console.tui.run_readers import RunsRead
 from nli_console.tui.run_view import RunView
+from nli_console.tui.screens.history import HistoryScreen
+from nli_console.tui.widgets.filter_field import FilterField
 from nli_console.tui.widgets.ink import Span
 from nli_console.tui.widgets.painted import Lines
-from nli_console.tui.widgets.run_columns import BY_KEY
+from nli_console.tui.widgets.run_columns import about
 from nli_console.tui.widgets.run_table import RunTable
-from nli_console.tui.widgets.text_input import TextInput
 
 if TYPE_CHECKING:
     from nli_console.tui.screens.evaluate import Evaluation
@@ -32,17 +33,7 @@ if TYPE_CHECKING:
 EMPTY = ("No runs yet.", "Press 1 to set one up, then f5 to launch it.")
 
 
-class FilterInput(TextInput):
-    """The filter under the table; hidden until it is asked for."""
-
-    def on_key(self, event: events.Key) -> None:
-        if event.key in ("down", "up"):
-            event.stop()
-            event.prevent_default()
-            self.screen.query_one(RunTable).move(1 if event.key == "down" else -1)
-
-
-class RunsScreen(QueueKeys, Reviewable):
+class RunsScreen(HistoryScreen, QueueKeys, Reviewable):
     """The history table and the live view share the run that is selected by its id."""
 
     mode = "runs"
@@ -52,7 +43,6 @@ class RunsScreen(QueueKeys, Reviewable):
     RunsScreen #runs { layout: vertical; height: 1fr; }
     RunsScreen #history { width: 1fr; height: 2fr; max-height: 12; padding: 0 1; }
     RunsScreen #beside { height: 3fr; border-top: solid $line; padding: 0 1; }
-    RunsScreen FilterInput { display: none; }
     RunsScreen.-tall #history { max-height: 14; }
     RunsScreen.-wide #runs { layout: horizontal; }
     RunsScreen.-wide #history { width: 1fr; height: 1fr; max-height: 100%; }
@@ -69,43 +59,35 @@ class RunsScreen(QueueKeys, Reviewable):
         super().__init__()
         self._views: dict[str, RunView] = {}
         self._kill_next: set[str] = set()
-        self._trash: list[tuple[str, ...]] = []
+        self._trash: list[tuple[RunLayout, ...]] = []
 
     def body(self) -> ComposeResult:
         with Container(id="runs"):
             with Vertical(id="history"):
-                table = RunTable(self.shell.symbols, id="table")
+                table = RunTable(self.shell.symbols, view=self.view, id="table")
                 table.empty_lines = EMPTY
                 yield table
-                yield FilterInput(
-                    placeholder="filter: words that a run has, !word that it has not", id="filter"
-                )
+                yield FilterField(self.shell.symbols, id="filter")
                 yield Lines(id="history-status", rows=1)
             yield Container(id="beside")
 
     def on_mount(self) -> None:
-        look = self.shell.settings.look
-        self._readers = RunReaders()
-        self._poller = Poller(self._readers.read, self, look.refresh, title="reading runs")
+        self._followers = Followers(self, self.shell.settings.look.refresh)
         self.table.focus()
         self.watch(self.app, "runs", self._show_runs)
         self.watch(self.app, "selected_run", self._select)
         self.watch(self.app, "all_listed", lambda _: self._show_status())
+        self.watch(self.app, "root_notes", lambda _: self._show_status())
 
     def on_unmount(self) -> None:
-        self._poller.stop()
+        self._followers.stop()
 
     def on_screen_suspend(self) -> None:
-        self._readers.pause(True)
+        self._followers.pause(True)
 
     def on_screen_resume(self) -> None:
-        if hasattr(self, "_readers"):
-            self._readers.pause(False)
-            self._poller.poke()
-
-    @property
-    def table(self) -> RunTable:
-        return self.query_one("#table", RunTable)
+        if hasattr(self, "_followers"):
+            self._followers.pause(False)
 
     @property
     def live(self) -> "LiveView | None":
@@ -119,7 +101,7 @@ class RunsScreen(QueueKeys, Reviewable):
 
         smoothing = self.shell.settings.look.smoothing
         await self.query_one("#beside").mount(LiveView(self.shell.symbols, smoothing=smoothing, id="live"))
-        self._poller.start()
+        self._followers.start()
         self._show_live()
 
     # What arrives
@@ -150,32 +132,37 @@ class RunsScreen(QueueKeys, Reviewable):
         self._follow()
         self._show_live()
         self._show_status()
-        self._poller.poke()
+        self._followers.poke()
 
     @on(RunTable.Arranged)
     def _show_status(self) -> None:
         table = self.table
+        notes: list[Span] = (
+            [(f"{'; '.join(self.shell.root_notes)}  ", "warning")] if self.shell.root_notes else []
+        )
         if not table.total:
-            self.query_one("#history-status", Lines).show([[]])
+            self.query_one("#history-status", Lines).show([notes])
             return
         total = "1 run" if table.total == 1 else f"{table.total:,} runs"
         count = f"{table.listed:,} of {total}" if table.filter else total
-        spans: list[Span] = [(count, "muted")]
+        spans: list[Span] = [*notes, (count, "muted")]
         if table.marked:
             spans += [("  ", "muted"), (f"{len(table.marked)} marked", "accent")]
         if table.filter:
             spans += [("  filter ", "muted"), (table.filter, "accent")]
         if not self.shell.all_listed:
             spans.append(("  reading the rest", "state-starting"))
-        spans.append((f"  by {BY_KEY[table.sort_key].title} {table.arrow}", "muted"))
+        spans.append((f"  by {table.sort_column.title} {table.arrow}", "muted"))
         if isinstance(table.row, Group):
             spread = f"{self.shell.symbols.minus_plus} std deviation, " if table.row.headline else ""
             spans.append((f"  {spread}{table.row.state_summary}", "muted"))
+        elif table.row is not None:
+            spans += about(table.row)
         self.query_one("#history-status", Lines).show([spans])
 
     def _follow(self) -> None:
         """Read the selected run, and those that are live, so that turning to one shows it at once."""
-        self._readers.follow(self.table.selected, self.shell.runs)
+        self._followers.follow(self.table.selected, self.shell.runs)
 
     def _show_live(self) -> None:
         if self.live is not None:
@@ -187,36 +174,18 @@ class RunsScreen(QueueKeys, Reviewable):
 
     # Table
 
-    def _to_table(self) -> None:
+    def to_table(self) -> None:
         """Bring the history back beside the live view."""
         if self.has_class("-zoomed"):
             self.zoom(False)
             self.table.focus()
 
-    def action_filter(self) -> None:
-        self._to_table()
-        box = self.query_one("#filter", FilterInput)
-        box.display = True
-        box.focus()
-
-    @on(TextInput.Changed, "#filter")
-    def _filter_changed(self, event: TextInput.Changed) -> None:
-        self.table.filter = event.value.strip()
-
-    @on(TextInput.Submitted, "#filter")
-    def _filter_submitted(self) -> None:
-        self._close_filter()
-
-    def _close_filter(self) -> None:
-        self.query_one("#filter").display = False
-        self.table.focus()
-
     def action_sort(self) -> None:
-        self._to_table()
+        self.to_table()
         self.table.sort_by_next()
 
     def action_reverse(self) -> None:
-        self._to_table()
+        self.to_table()
         self.table.descending = not self.table.descending
 
     def action_mark(self) -> None:
@@ -225,7 +194,7 @@ class RunsScreen(QueueKeys, Reviewable):
             self.table.toggle_mark()
 
     def action_fold(self) -> None:
-        self._to_table()
+        self.to_table()
         if not self.table.fold():
             self.shell.tell("This run is in no group: run --seeds 1,2,3 makes one.", severity="warning")
 
@@ -233,7 +202,7 @@ class RunsScreen(QueueKeys, Reviewable):
         self.table.move(rows)
 
     def action_wide_table(self) -> None:
-        self._to_table()
+        self.to_table()
         self.toggle_class("-table-only")
 
     # Live view
@@ -266,16 +235,15 @@ class RunsScreen(QueueKeys, Reviewable):
     def peel(self) -> bool:
         """Filter field, zoom, filter, marks: one layer at a time."""
         table = self.table
-        if self.query_one("#filter").display:
-            self.query_one("#filter", FilterInput).value = ""
-            self._close_filter()
+        if self.filter_field.opened:
+            self.clear_filter()
+            self.close_filter()
         elif self.has_class("-zoomed"):
-            self._to_table()
+            self.to_table()
         elif not table.has_focus:
             table.focus()
         elif table.filter:
-            self.query_one("#filter", FilterInput).value = ""
-            table.filter = ""
+            self.clear_filter()
         elif table.marked:
             table.marked.clear()
             table.repaint()
@@ -289,14 +257,16 @@ class RunsScreen(QueueKeys, Reviewable):
     @on(ActionDone)
     def _done(self, event: ActionDone) -> None:
         if isinstance(event, Deleted):
-            self._trash.append(event.ids)
+            self._trash.append(event.gone)
         self.shell.tell(event.text)
         self.post_message(RunsDue())
 
     def action_stop(self) -> None:
-        runs = [run for run in self.table.targets if run.state.state.live]
+        going = [run for run in self.table.targets if run.state.state.live]
+        runs = self.mine(going, "stopped")
         if not runs:
-            self.shell.tell("Nothing to stop: none of these runs is going.", severity="warning")
+            if not going:
+                self.shell.tell("Nothing to stop: none of these runs is going.", severity="warning")
             return
         kill = all(run.id in self._kill_next for run in runs)
         what = run_actions.name_of(runs)
@@ -304,7 +274,7 @@ class RunsScreen(QueueKeys, Reviewable):
             text = f"Kill {what} at once? What was done since the last checkpoint is lost."
         else:
             text = f"Stop {what}? It saves a checkpoint after the current step and can be resumed."
-        self._ask(text, "kill" if kill else "stop", lambda: self._stop(runs, kill))
+        self.ask(text, "kill" if kill else "stop", lambda: self._stop(runs, kill))
 
     def _stop(self, runs: list[RunSummary], kill: bool) -> None:
         self._kill_next.update(run.id for run in runs)
@@ -313,22 +283,26 @@ class RunsScreen(QueueKeys, Reviewable):
     def action_resume(self) -> None:
         ended = (State.STOPPED, State.FAILED)
         runs = self.table.targets
-        runs = [run for run in runs if run.state.resumable or run.state.state in ended or run.host]
+        over = [run for run in runs if run.state.resumable or run.state.state in ended or run.host]
+        runs = self.mine(over, "resumed")
         if not runs:
-            self.shell.tell(
-                "Nothing to resume: only a stopped, failed or lost run can be.", severity="warning"
-            )
+            if not over:
+                told = "Nothing to resume: only a stopped, failed or lost run can be."
+                self.shell.tell(told, severity="warning")
             return
         self._kill_next.difference_update(run.id for run in runs)
         run_actions.resume(self, self.shell.settings, runs)
 
     def action_delete(self) -> None:
-        runs = [run for run in self.table.targets if not run.state.state.live]
+        over = [run for run in self.table.targets if not run.state.state.live]
+        runs = self.mine(over, "deleted")
         if not runs:
-            self.shell.tell("A run that is going cannot be deleted; x stops it first.", severity="warning")
+            if not over:
+                told = "A run that is going cannot be deleted; x stops it first."
+                self.shell.tell(told, severity="warning")
             return
         text = f"Delete {run_actions.name_of(runs)}? u brings it back from the trash."
-        self._ask(text, "delete", lambda: self._delete(runs))
+        self.ask(text, "delete", lambda: self._delete(runs))
 
     def _delete(self, runs: list[RunSummary]) -> None:
         self.table.marked -= {run.id for run in runs}
@@ -338,12 +312,7 @@ class RunsScreen(QueueKeys, Reviewable):
         if not self._trash:
             self.shell.tell("Nothing to bring back: nothing was deleted since the console was opened.")
             return
-        run_actions.restore(self, self.shell.settings.runs_dir, self._trash.pop())
-
-    def _ask(self, text: str, verb: str, act: Callable[[], None]) -> None:
-        from nli_console.tui.screens.confirm import Confirm
-
-        self.app.push_screen(Confirm(text, verb), lambda agreed: act() if agreed else None)
+        run_actions.restore(self, self._trash.pop())
 
     def action_label(self, what: str) -> None:
         from nli_console.tui.screens.prompt import Prompt
@@ -351,7 +320,9 @@ class RunsScreen(QueueKeys, Reviewable):
         row, run = self.table.row, self.table.selected
         if row is None or run is None:
             return
-        runs = runs_of(row)
+        runs = self.mine(runs_of(row), "labelled")
+        if not runs:
+            return
         value = {"name": row.name, "notes": run.notes, "tags": ", ".join(run.tags)}[what]
         explanation = {
             "name": "Its folder keeps its name.",

@@ -1,6 +1,7 @@
 """A curve of any length in bounded memory: buckets of steps whose width doubles when they are full."""
 
 import math
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 
@@ -126,33 +127,52 @@ class Buckets:
         merged: list[Bucket | None] = [None] * count
         start = max(first // self.width, 0)
         end = min((first + extent - 1) // self.width + 1, len(self.buckets))
-        scale = count / extent
         for index in range(start, end):
             bucket = self.buckets[index]
             if not bucket.n and not bucket.nan:
                 continue
-            column = min(max(int((index * self.width - first) * scale), 0), count - 1)
+            column = self.column_of(index, first, extent, count)
             held = merged[column]
             if held is None:
                 held = merged[column] = Bucket()
             held.add(bucket)
         return merged
 
+    def column_of(self, index: int, first: int, extent: int, count: int) -> int:
+        """Which of ``count`` columns over the ``extent`` steps from ``first`` on shows a bucket."""
+        return min(max((index * self.width - first) * count // extent, 0), count - 1)
 
-def smooth(columns: list[Bucket | None], weight: float) -> list[float | None]:
-    """Exponential moving average of the columns' means, one value per column.
 
-    ``weight`` is that of one record (``0.9``: each record counts for a tenth), so a column of n records
-    moves the average by ``1 - weight ** n``: the curve means the same at every width. Starts at the first
-    mean instead of zero. Columns without a finite value give ``None``.
+@dataclass(frozen=True, slots=True)
+class Smoothed:
+    """One value per column, and the average at the end of the curve."""
+
+    columns: list[float | None]
+    newest: float | None
+
+
+def smooth(series: Buckets, weight: float, columns: Sequence[Bucket | None], extent: int) -> Smoothed:
+    """Exponential moving average of a curve, for the ``columns`` into which its first ``extent`` steps fell.
+
+    ``weight`` is that of one record (``0.9``: each record counts for a tenth), so a bucket of n records moves
+    the average by ``1 - weight ** n``. Starts at the first mean instead of zero. The average runs over the
+    buckets, and what a column shows is the mean of its buckets' averages: the curve and its end are the same
+    at every width. Columns without a finite value give ``None``.
     """
-    smoothed: list[float | None] = []
+    totals, counts = [0.0] * len(columns), [0.0] * len(columns)
     average: float | None = None
-    for column in columns:
-        if column is None or not column.n or column.gap:
-            smoothed.append(None)
+    for index, bucket in enumerate(series.buckets):
+        if not bucket.n:
             continue
-        keep = weight**column.n
-        average = column.mean if average is None else keep * average + (1 - keep) * column.mean
-        smoothed.append(average)
-    return smoothed
+        keep = weight**bucket.n if weight else 0.0
+        average = newest = bucket.mean if average is None else keep * average + (1 - keep) * bucket.mean
+        column = series.column_of(index, 0, extent, len(columns))
+        totals[column] += bucket.n * newest
+        counts[column] += bucket.n
+    return Smoothed(
+        [
+            None if held is None or held.gap or not count else total / count
+            for held, total, count in zip(columns, totals, counts, strict=True)
+        ],
+        average,
+    )

@@ -154,7 +154,8 @@ class LineChart(Painted):
         last = max([self.series.last_step, self._last_step, *(mark.step for mark in self.marks)])
         self._extent = extent_of(last, self.total_steps, self.live)
         merged = self.series.columns(0, self._extent, count)
-        averaged = smooth(merged, self.smoothing)
+        smoothed = smooth(self.series, self.smoothing, merged, self._extent)
+        averaged = smoothed.columns
         bounds = self._bounds(merged, averaged)
         if bounds is None:
             self._scale, self._columns = None, []
@@ -163,11 +164,11 @@ class LineChart(Painted):
             if scale is None or rows != self._scale_rows or not scale.fits(*bounds, self.log_axis):
                 scale = self._scale = nice_scale(*bounds, rows, self.log_axis)
                 self._scale_rows = rows
-            columns = rasterise(merged, scale, rows, self.symbols, self.smoothing)
+            columns = rasterise(merged, averaged, scale, rows, self.symbols, raw_values=self.smoothing > 0)
             self._columns = add_marks(
                 columns, self.marks, 0, self._extent, scale, ascii_only=self.symbols == "ascii"
             )
-        self._title = self._title_spans(averaged, merged)
+        self._title = self._title_spans(smoothed.newest, merged)
 
     def _bounds(
         self, merged: Sequence[Bucket | None], averaged: Sequence[float | None]
@@ -186,9 +187,8 @@ class LineChart(Painted):
             return (min(centre), max(centre)) if centre else None
         return robust_range(lows, highs, centre or lows)
 
-    def _title_spans(self, averaged: Sequence[float | None], merged: Sequence[Bucket | None]) -> list[Span]:
+    def _title_spans(self, newest: float | None, merged: Sequence[Bucket | None]) -> list[Span]:
         spans: list[Span] = [(self.title, "bold foreground")]
-        newest = next((value for value in reversed(averaged) if value is not None), None)
         if self.series:
             last = self.series.last_value
             spans += [("  ", "muted"), (format_number(last) if last is not None else "NaN", "foreground")]

@@ -120,6 +120,8 @@ def _doing(
         lines.append([(f"reached {reached}", "muted")])
     lines = [*lines[:-1], *_with_hint(lines[-1], _resumable(run), width)]
     advice = run.state.reason.advice if run.state.reason is not None else ""
+    if run.waiting is not None:
+        advice = run.waiting.keys
     return [*lines, *([(piece, "muted")] for piece in wrap_rows(advice, width, reason_rows) if advice)]
 
 

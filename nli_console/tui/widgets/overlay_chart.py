@@ -11,7 +11,7 @@ from textual.strip import Strip
 from nli_console.record.findings import CurvePoint
 from nli_console.text import format_duration, format_number
 from nli_console.tui.symbols import ChartSymbols
-from nli_console.tui.widgets.buckets import Bucket, smooth
+from nli_console.tui.widgets.buckets import Bucket
 from nli_console.tui.widgets.chart_scale import Scale, labelled, nice_scale, tick_label
 from nli_console.tui.widgets.ink import Span, fit_left, ink_style, to_strip, width_of
 from nli_console.tui.widgets.painted import Painted
@@ -32,6 +32,14 @@ class RunCurve:
     letter: str
     ink: str
     points: Sequence[CurvePoint]
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A value per column of dots; a bucket without one interrupts the line."""
+
+    merged: list[Bucket | None]
+    averaged: list[float | None]
 
 
 class OverlayChart(Painted):
@@ -103,37 +111,47 @@ class OverlayChart(Painted):
         ]
         self._end = max(reach, default=0.0)
         lines = [self._line(curve, count) for curve in self._curves]
-        held = [bucket.mean for line in lines for bucket in line if bucket is not None and bucket.n]
+        held = [value for line in lines for value in line.averaged if value is not None]
         if self.log_axis:
             held = [value for value in held if value > 0]
         if not held or self._end <= 0:
             self._scale, self._cells = None, []
             return
         scale = self._scale = nice_scale(min(held), max(held), rows, self.log_axis)
-        drawn = [rasterise(line, scale, rows, self.symbols, 0) for line in lines]
+        drawn = [
+            rasterise(line.merged, line.averaged, scale, rows, self.symbols, raw_values=False)
+            for line in lines
+        ]
         self._cells = [self._stack([line[column] for line in drawn]) for column in range(columns)]
 
     def _place(self, point: CurvePoint) -> float | None:
         return getattr(point, self.axis)
 
-    def _line(self, curve: RunCurve, count: int) -> list[Bucket | None]:
-        """One smoothed value per column of dots; a bucket without a value interrupts the line."""
+    def _line(self, curve: RunCurve, count: int) -> "_Line":
+        """The average runs over the points, and a column shows the mean of it over its own points."""
         merged: list[Bucket | None] = [None] * count
+        totals, weights = [0.0] * count, [0.0] * count
+        average: float | None = None
         for point in curve.points:
             x = self._place(point)
             if x is None or not self._end:
                 continue
             column = min(int(x / self._end * count), count - 1)
-            bucket = merged[column]
-            if bucket is None:
-                bucket = merged[column] = Bucket()
             finite = 0 if point.value is None else 1 if self.percent else point.n - point.nan
+            bucket = merged[column] or Bucket()
             bucket.add(Bucket(finite, (point.value or 0.0) * finite, nan=point.nan))
-        averaged = smooth(merged, self.smoothing)
-        return [
-            None if bucket is None else Bucket(nan=1) if value is None else Bucket(1, value, value, value)
-            for bucket, value in zip(merged, averaged, strict=True)
+            merged[column] = bucket
+            if point.value is None or not finite:
+                continue
+            keep = self.smoothing**finite if self.smoothing else 0.0
+            average = point.value if average is None else keep * average + (1 - keep) * point.value
+            totals[column] += finite * average
+            weights[column] += finite
+        averaged = [
+            None if bucket is None or bucket.gap or not weight else total / weight
+            for bucket, total, weight in zip(merged, totals, weights, strict=True)
         ]
+        return _Line(merged, averaged)
 
     def _stack(self, layers: Sequence[tuple[str, bytes]]) -> tuple[str, bytes]:
         """One column: of every cell the first layer that has something there, and 1 + its number."""

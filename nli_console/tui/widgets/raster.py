@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nli_console.tui.symbols import ChartSymbols
-from nli_console.tui.widgets.buckets import Bucket, smooth
+from nli_console.tui.widgets.buckets import Bucket
 from nli_console.tui.widgets.chart_scale import Scale
 
 EMPTY, RAW, SMOOTH, MARK, RULE = range(5)
@@ -39,23 +39,28 @@ class Mark:
 
 
 def rasterise(
-    merged: Sequence[Bucket | None], scale: Scale, rows: int, symbols: ChartSymbols, smoothing: float
+    merged: Sequence[Bucket | None],
+    averaged: Sequence[float | None],
+    scale: Scale,
+    rows: int,
+    symbols: ChartSymbols,
+    *,
+    raw_values: bool,
 ) -> list[Column]:
-    """Draw a curve: the envelope of the raw values, and the smoothed line in front of it.
+    """Draw a curve: with ``raw_values`` the envelope of these, and the smoothed line in front of it.
 
-    ``merged`` has one entry per dot column (:meth:`Buckets.columns`). Where values are not finite the line is
-    interrupted; columns in which no step fell are bridged.
+    ``merged`` (:meth:`Buckets.columns`) and ``averaged`` (:func:`smooth`) have one entry per dot column.
+    Where values are not finite the line is interrupted; columns in which no step fell are bridged.
     """
     grid = GRIDS[symbols]
     dots = rows * grid.up
-    averaged = smooth(list(merged), smoothing)
     raw = [0] * len(merged)
     line = [0] * len(merged)
     before: tuple[int, int] | None = None
     for index, bucket in enumerate(merged):
         if bucket is None:
             continue
-        if bucket.n and smoothing > 0:
+        if bucket.n and raw_values:
             raw[index] = _span(_dot(bucket.low, scale, dots), _dot(bucket.high, scale, dots))
         value = averaged[index]
         if value is None:

@@ -131,7 +131,7 @@ def bar_lines(reply: Reply | None, width: int, symbols: Symbols) -> list[Line]:
         [
             (shorten("" if compact else "probability", name_width), "muted"),
             (shorten("raw", room), "muted"),
-            (shorten("calibrated", room), "muted"),
+            (shorten("calibrated" if room > len("calibrated") else "calibr.", room), "muted"),
         ]
     ]
     scored = None if reply is None else reply.scored

@@ -1,20 +1,19 @@
-"""The columns of the history: what they say, how wide they are, what they sort by and which goes first."""
+"""The columns of the history: how each field looks in a cell, how wide it is, and which goes first."""
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from nli_console.record.groups import Group, base_name, runs_of
+from nli_console.record.history_fields import FIELDS, HistoryField, Kind, Row, Vocabulary
 from nli_console.record.state import State
 from nli_console.record.store import RunSummary
-from nli_console.record.summary import headline_split
-from nli_console.text import UNKNOWN, format_accuracy, format_bytes, format_count
+from nli_console.record.summary import REPORTED, headline_split
+from nli_console.text import UNKNOWN, format_accuracy
 from nli_console.tui.symbols import Symbols
 from nli_console.tui.widgets.ink import Span, fit_left, shorten
-
-Row = RunSummary | Group
-"""What has a row of its own: a run, or a group of runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +23,25 @@ class RunColumn:
     ``width`` in cells, which may become up to ``grow`` more.
     """
 
-    key: str
-    title: str
+    field: HistoryField
     width: int
     priority: int
     cell: Callable[[Row, Symbols], Span]
-    sort: Callable[[Row], Any]
     right: bool = False
     grow: int = 0
     descending: bool = True
+
+    @property
+    def key(self) -> str:
+        return self.field.name
+
+    @property
+    def title(self) -> str:
+        return self.field.title
+
+    def sort(self, row: Row) -> Any:
+        """What rows are sorted by; ``None`` stands last."""
+        return self.field.order(row)
 
 
 def headline_accuracy(run: RunSummary) -> tuple[float, float | None, float | None] | None:
@@ -63,6 +72,11 @@ def _state(row: Row, symbols: Symbols) -> Span:
     return f"{text} {symbols.error if bad else symbols.warning}", "error" if bad else "warning"
 
 
+def is_pinned(row: Row) -> bool:
+    """Whether a row stands above the others: a run that is pinned, or a group that holds one."""
+    return any(run.pinned for run in runs_of(row))
+
+
 def _place(row: Row) -> str:
     """Behind ``queued``: the place in the queue, where somebody waits in it."""
     waiting = None if isinstance(row, Group) else row.waiting
@@ -71,15 +85,14 @@ def _place(row: Row) -> str:
 
 def name_span(row: Row, symbols: Symbols, *, opened: bool, group: Group | None) -> Span:
     """The name of a row: of a group with its size and a fold sign, of a run as a part of ``group`` above."""
+    pin = f"{symbols.pinned} " if is_pinned(row) else ""
     if isinstance(row, Group):
-        return (
-            f"{symbols.unfolded if opened else symbols.folded} {row.name} {symbols.times}{len(row.runs)}",
-            "bright",
-        )
+        fold = symbols.unfolded if opened else symbols.folded
+        return f"{pin}{fold} {row.name} {symbols.times}{len(row.runs)}", "bright"
     if group is None:
-        return row.name, "bright"
+        return pin + row.name, "bright"
     same = row.seed is not None and base_name(row.name, row.seed) == group.name != row.name
-    return f"{symbols.branch} {f'seed {row.seed}' if same else row.name}", "bright"
+    return f"{symbols.branch} {pin}{f'seed {row.seed}' if same else row.name}", "bright"
 
 
 _ACCURACY = 13
@@ -111,11 +124,6 @@ def _around(row: Row) -> tuple[float, float | None, float | None] | None:
     return spread.mean, spread.mean - spread.deviation, spread.mean + spread.deviation
 
 
-def _accuracy_value(row: Row) -> float | None:
-    held = _around(row)
-    return None if held is None else held[0]
-
-
 def format_moment(moment: float | None, now: float | None = None) -> str:
     """``14:02`` today, ``21 Nov 14:02`` this year, ``21 Nov 2024`` before."""
     if moment is None:
@@ -143,11 +151,6 @@ def short_duration(seconds: float | None) -> str:
     return f"{whole // 86400}d {whole % 86400 // 3600:02d}h"
 
 
-def _begun(row: Row) -> float | None:
-    """When a run started, or was submitted where it still waits: the newest stand together."""
-    return row.submitted if row.started is None else row.started
-
-
 def _time(row: Row, symbols: Symbols) -> Span:
     return _plain(UNKNOWN if state_of(row) is State.QUEUED else short_duration(row.seconds))
 
@@ -156,39 +159,102 @@ def _plain(text: str, ink: str = "foreground") -> Span:
     return text, "muted" if text == UNKNOWN else ink
 
 
-def _of(attribute: str, form: Callable[[Any], str] = str) -> dict[str, Any]:
-    """Cell and sort key of a column that shows one attribute, which a run and a group both have."""
-    return {
-        "cell": lambda row, _: _plain(form(getattr(row, attribute))),
-        "sort": lambda row: getattr(row, attribute),
-    }
+def _text(field: HistoryField, row: Row, _: Symbols) -> Span:
+    return _plain(field.text(row))
 
 
-COLUMNS: tuple[RunColumn, ...] = (
-    RunColumn("state", "state", 13, 0, _state, lambda row: state_of(row).value, descending=False),
-    RunColumn("name", "name", 14, 0, lambda row, _: (row.name, "bright"), lambda row: row.name.casefold(),
-              grow=26, descending=False),
-    RunColumn("method", "method", 14, 4, **_of("method_title"), descending=False),
-    RunColumn("model", "model", 14, 6, **_of("model"), grow=16, descending=False),
-    RunColumn("accuracy", "accuracy", _ACCURACY, 1, _accuracy, _accuracy_value, right=True),
-    RunColumn("trainable_parameters", "trainable", 11, 7, **_of("trainable_parameters", format_count),
-              right=True),
-    RunColumn("seconds", "time", 7, 3, _time, lambda row: row.seconds, right=True),
-    RunColumn("peak_memory_bytes", "peak memory", 11, 8, **_of("peak_memory_bytes", format_bytes),
-              right=True),
-    RunColumn("started", "started", 12, 5, lambda row, _: _plain(format_moment(row.started)), _begun,
-              right=True),
-)  # fmt: skip
-BY_KEY = {column.key: column for column in COLUMNS}
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """How a field stands in its column; without a ``cell`` as its own text."""
+
+    width: int
+    priority: int = 20
+    grow: int = 0
+    right: bool = False
+    descending: bool = True
+    cell: Callable[[Row, Symbols], Span] | None = None
+
+
+_LOOKS: dict[str, _Look] = {
+    "state": _Look(13, 0, descending=False, cell=_state),
+    "name": _Look(14, -1, 26, descending=False, cell=lambda row, _: (row.name, "bright")),
+    "method": _Look(14, 4, descending=False),
+    "model": _Look(14, 6, 16, descending=False),
+    "data": _Look(10, grow=16, descending=False),
+    "preset": _Look(12, grow=12, descending=False),
+    "accuracy": _Look(_ACCURACY, 1, right=True, cell=_accuracy),
+    "split": _Look(18, descending=False),
+    "trainable": _Look(11, 7, right=True),
+    "parameters": _Look(13, right=True),
+    "time": _Look(7, 3, right=True, cell=_time),
+    "memory": _Look(11, 8, right=True),
+    "started": _Look(12, 5, right=True, cell=lambda row, _: _plain(format_moment(row.started))),
+    "submitted": _Look(12, right=True, cell=lambda row, _: _plain(format_moment(row.submitted))),
+    "tag": _Look(10, grow=16, descending=False),
+    "note": _Look(14, grow=30, descending=False),
+    "warning": _Look(12, grow=12, descending=False),
+    "reason": _Look(14, grow=30, descending=False),
+    "evaluates": _Look(14, grow=30, descending=False),
+    "id": _Look(16, grow=30, descending=False),
+    "group": _Look(16, grow=20, descending=False),
+    "root": _Look(8, 2, 8, descending=False),
+}
+_USUAL_LOOK: dict[Kind, _Look] = {
+    "share": _Look(8, right=True),
+    "count": _Look(8, right=True),
+    "number": _Look(8, right=True),
+    "setting": _Look(8, grow=8, right=True),
+}
+"""Of fields that have no look of their own; a title that is longer makes a column wider."""
+
+NAME, ROOT, STARTED = "name", "root", "started"
+USUAL = ("state", NAME, "method", "model", "accuracy", "trainable", "time", "memory", STARTED)
+"""What the history shows until somebody chooses."""
 GAP = 2
 
 
-def fit(width: int) -> list[tuple[RunColumn, int]]:
-    """The columns that have room in ``width`` cells, with their widths; some grow into what is left."""
-    chosen = sorted(COLUMNS, key=lambda column: column.priority)
+def column_of(field: HistoryField) -> RunColumn:
+    """The column of a field."""
+    look = _LOOKS.get(field.name) or _USUAL_LOOK[field.kind]
+    width = look.width if field.name in _LOOKS else max(look.width, min(len(field.title), 16))
+    cell = look.cell or partial(_text, field)
+    return RunColumn(field, width, look.priority, cell, look.right, look.grow, look.descending)
+
+
+COLUMNS: tuple[RunColumn, ...] = tuple(map(column_of, FIELDS))
+"""Of what every run has."""
+_BY_KEY = {column.key: column for column in COLUMNS}
+
+
+def find_column(key: str, vocabulary: Vocabulary) -> RunColumn | None:
+    """The column of this name, or of a hyperparameter or split of this name; ``None`` where there is none."""
+    field = vocabulary.find(key)
+    return None if field is None else _BY_KEY.get(field.name) or column_of(field)
+
+
+def usual_columns(*, several_roots: bool = False) -> tuple[RunColumn, ...]:
+    """What is shown until somebody chooses: with the root of each run where there is more than one."""
+    names = (*USUAL[:2], ROOT, *USUAL[2:]) if several_roots else USUAL
+    return tuple(_BY_KEY[name] for name in names)
+
+
+def chosen_columns(keys: Iterable[str], vocabulary: Vocabulary) -> tuple[RunColumn, ...]:
+    """The columns that somebody chose: the name is always there, and the last go first for want of room."""
+    found = {column.key: column for key in keys if (column := find_column(key, vocabulary)) is not None}
+    if NAME not in found:
+        found = {NAME: _BY_KEY[NAME], **found}
+    return tuple(
+        column if column.key == NAME else replace(column, priority=place)
+        for place, column in enumerate(found.values())
+    )
+
+
+def fit(width: int, columns: Sequence[RunColumn]) -> list[tuple[RunColumn, int]]:
+    """Those of ``columns`` that have room in ``width`` cells, with their widths; some grow into the rest."""
+    chosen = sorted(columns, key=lambda column: column.priority)
     while len(chosen) > 2 and _needed(chosen) > width:
         chosen.pop()
-    shown = [column for column in COLUMNS if column in chosen]
+    shown = [column for column in columns if column in chosen]
     widths = {column.key: column.width for column in shown}
     spare = width - _needed(shown)
     for column in shown:
@@ -196,7 +262,7 @@ def fit(width: int) -> list[tuple[RunColumn, int]]:
         widths[column.key] += extra
         spare -= extra
     if spare < 0:
-        widths["name"] = max(4, widths["name"] + spare)
+        widths[NAME] = max(4, widths[NAME] + spare)
     return [(column, widths[column.key]) for column in shown]
 
 
@@ -204,28 +270,20 @@ def _needed(columns: list[RunColumn]) -> int:
     return sum(column.width for column in columns) + GAP * (len(columns) - 1)
 
 
+def about(run: RunSummary) -> list[Span]:
+    """What no usual column says of a run: what its accuracy is of, whose it is, and what is odd about it."""
+    spans: list[Span] = []
+    split = headline_split(run.accuracy)
+    if split is not None and (run.evaluates or split not in REPORTED):
+        spans.append(
+            (f"  accuracy on {run.data} {split}" if run.evaluates else f"  accuracy on {split}", "muted")
+        )
+    if run.read_only:
+        spans.append((f"  {run.read_only}", "muted"))
+    if run.newer:
+        spans.append(("  written by a newer version of the console: some of it may be missing", "warning"))
+    return spans
+
+
 def cell_text(column: RunColumn, text: str, width: int) -> str:
     return fit_left(text, width) if column.right else shorten(text, width)
-
-
-def haystack(run: RunSummary) -> str:
-    """What a filter searches: every column as shown or stored, id, data, tags, notes and warnings."""
-    held = headline_accuracy(run)
-    accuracy = "" if held is None else format_accuracy(*held)
-    return (
-        f"{run.state.state.value} {run.name} {run.id} {run.group or ''} {run.method_title} {run.evaluates} "
-        f"{run.model} {run.data} "
-        f"{accuracy} {run.trainable_parameters or ''} {' '.join(run.tags)} {run.notes} "
-        f"{' '.join(f'{guard.severity} {guard.id}' for guard in run.guards)}"
-    ).casefold()
-
-
-def matches(text: str, words: list[str]) -> bool:
-    """Whether ``text`` holds every word, and none that is written with a leading ``!``."""
-    for word in words:
-        if word.startswith("!"):
-            if word[1:] and word[1:] in text:
-                return False
-        elif word not in text:
-            return False
-    return True

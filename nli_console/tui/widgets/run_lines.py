@@ -4,8 +4,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from nli_console.record.groups import Group, grouped, runs_of
+from nli_console.record.history_fields import Row
+from nli_console.record.matching import Query, haystack
 from nli_console.record.store import RunSummary
-from nli_console.tui.widgets.run_columns import BY_KEY, Row, haystack, matches
+from nli_console.tui.widgets.run_columns import RunColumn, is_pinned
 
 
 class RunLines:
@@ -48,7 +50,7 @@ class RunLines:
         """The runs that pass the filter, as they stand, those of closed groups included."""
         return [run for id in self.order if id in self._rows for run in self.passing(self._rows[id])]
 
-    def take(self, runs: Sequence[RunSummary], filter: str, sort_key: str) -> bool | None:
+    def take(self, runs: Sequence[RunSummary], query: Query, column: RunColumn) -> bool | None:
         """Take over the newest summaries. ``None``: nothing changed; ``True``: no row can have moved."""
         before, after = self.runs, {run.id: run for run in runs}
         if len(before) == len(after) and all(before.get(id) is run for id, run in after.items()):
@@ -57,28 +59,28 @@ class RunLines:
         rows = {row.id: row for row in grouped(runs, known)}
         changed = [row for id, row in rows.items() if self._rows.get(id) is not row]
         in_place = rows.keys() == self._rows.keys() and after.keys() == before.keys()
-        in_place = in_place and all(self._stays(self._rows[row.id], row, filter, sort_key) for row in changed)
+        in_place = in_place and all(self._stays(self._rows[row.id], row, query, column) for row in changed)
         self.runs, self._rows = after, rows
         self._within = {
             run.id: row for row in rows.values() if isinstance(row, Group) for run in row.runs
         }  # fmt: skip
         if in_place:
             for row in changed:
-                self._passing[row.id] = self._filtered(row, filter)
+                self._passing[row.id] = self._filtered(row, query)
         return in_place
 
-    def arrange(self, filter: str, sort_key: str, descending: bool) -> None:
-        """Filter and sort; unknown values stand last, the runs of a group in the order of submission."""
-        sort = BY_KEY[sort_key].sort
+    def arrange(self, query: Query, column: RunColumn, descending: bool) -> None:
+        """Filter and sort; what is pinned stands first, unknown values last, and the runs of a group in the
+        order of submission."""
         known: list[tuple[Any, str]] = []
         unknown: list[str] = []
         self._passing = {}
         for row in self._rows.values():
-            passing = self._filtered(row, filter)
+            passing = self._filtered(row, query)
             if not passing:
                 continue
             self._passing[row.id] = passing
-            value = sort(row)
+            value = column.sort(row)
             if value is None:
                 unknown.append(row.id)
             else:
@@ -86,7 +88,10 @@ class RunLines:
         known.sort(reverse=descending)
         unknown.sort(reverse=descending)
         self.order = []
-        for id in [*(id for _, id in known), *unknown]:
+        sorted_ids = [*(id for _, id in known), *unknown]
+        # A stable sort: the pinned among themselves keep the order that was asked for.
+        sorted_ids.sort(key=lambda id: not is_pinned(self._rows[id]))
+        for id in sorted_ids:
             self.order.append(id)
             if id in self.opened and isinstance(self._rows[id], Group):
                 self.order += [run.id for run in self._passing[id]]
@@ -103,14 +108,12 @@ class RunLines:
             held = self._haystacks[run.id] = (run, haystack(run))
         return held[1]
 
-    def _filtered(self, row: Row, filter: str) -> tuple[RunSummary, ...]:
-        words = filter.casefold().split()
-        return tuple(run for run in runs_of(row) if not words or matches(self.prepare(run), words))
+    def _filtered(self, row: Row, query: Query) -> tuple[RunSummary, ...]:
+        return tuple(run for run in runs_of(row) if query.matches(run, self.prepare))
 
-    def _stays(self, old: Row, new: Row, filter: str, sort_key: str) -> bool:
+    def _stays(self, old: Row, new: Row, query: Query, column: RunColumn) -> bool:
         """Whether replacing ``old`` by ``new`` can neither move nor hide a row."""
         before = [run.id for run in self._passing.get(old.id, ())]
-        if before != [run.id for run in self._filtered(new, filter)]:
+        if before != [run.id for run in self._filtered(new, query)] or is_pinned(old) != is_pinned(new):
             return False
-        sort = BY_KEY[sort_key].sort
-        return sort(old) == sort(new)
+        return column.sort(old) == column.sort(new)

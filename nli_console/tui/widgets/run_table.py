@@ -13,21 +13,24 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from nli_console.record.groups import Group
+from nli_console.record.history_fields import Row, Vocabulary
+from nli_console.record.matching import Query
 from nli_console.record.store import RunSummary
+from nli_console.tui.history_view import HistoryView
 from nli_console.tui.symbols import Symbols
 from nli_console.tui.widgets.ink import Span, ink_style, to_strip
 from nli_console.tui.widgets.painted import Painted
 from nli_console.tui.widgets.run_columns import (
-    BY_KEY,
-    COLUMNS,
     GAP,
-    Row,
+    NAME,
+    STARTED,
     RunColumn,
     cell_text,
-    fit,
+    find_column,
     name_span,
 )
 from nli_console.tui.widgets.run_lines import RunLines
+from nli_console.tui.widgets.table_columns import TableColumns
 
 _MARK_WIDTH = 2
 _SLICE = 0.005
@@ -48,8 +51,7 @@ class RunTable(Painted, ScrollView, can_focus=True):
     """
     ALLOW_SELECT = False
 
-    filter: reactive[str] = reactive("", init=False, repaint=False)
-    sort_key: reactive[str] = reactive("started", init=False, repaint=False)
+    sort_key: reactive[str] = reactive(STARTED, init=False, repaint=False)
     descending: reactive[bool] = reactive(True, init=False, repaint=False)
 
     @dataclass
@@ -68,24 +70,31 @@ class RunTable(Painted, ScrollView, can_focus=True):
     class Arranged(Message):
         """Order, filter, marks or number of runs changed."""
 
-    def __init__(self, symbols: Symbols, *, id: str | None = None) -> None:
+    def __init__(self, symbols: Symbols, *, view: HistoryView | None = None, id: str | None = None) -> None:
         super().__init__(id=id)
         self.symbols = symbols
         self.marked: set[str] = set()
         self.selected_id: str | None = None
         self.empty_lines: Sequence[str] = ("No runs yet.",)
+        self.vocabulary = Vocabulary()
+        start = view or HistoryView()
+        self._columns = TableColumns(start.columns)
+        self.set_reactive(RunTable.sort_key, start.sort)
+        self.set_reactive(RunTable.descending, start.descending)
+        self._query = Query()
+        self._home: str | None = None
         self._lines = RunLines()
-        self._columns: list[tuple[RunColumn, int]] = []
-        self._fitted = -1
         self._unprepared: Iterator[RunSummary] = iter(())
 
     # What it holds
 
     def show(self, runs: Sequence[RunSummary]) -> None:
         """Take over the newest summaries. Unchanged ones should be the same objects as before."""
-        in_place = self._lines.take(runs, self.filter, self.sort_key)
+        in_place = self._lines.take(runs, self._query, self.sort_column)
         if in_place is None:
             return
+        self.vocabulary = Vocabulary(tuple(runs))
+        self._columns.look(self.vocabulary)
         if in_place:
             self.repaint()
             return
@@ -117,10 +126,14 @@ class RunTable(Painted, ScrollView, can_focus=True):
         return row.lead if isinstance(row, Group) else row
 
     @property
+    def marked_runs(self) -> list[RunSummary]:
+        """The marked runs that pass the filter, as they stand."""
+        return [run for run in self._lines.in_order() if run.id in self.marked]
+
+    @property
     def targets(self) -> list[RunSummary]:
         """The marked runs in their order, or what is selected when none is marked: all runs of a group."""
-        marked = [run for run in self._lines.in_order() if run.id in self.marked]
-        return marked or ([] if self.row is None else list(self._lines.passing(self.row)))
+        return self.marked_runs or ([] if self.row is None else list(self._lines.passing(self.row)))
 
     @property
     def listed(self) -> int:
@@ -150,7 +163,7 @@ class RunTable(Painted, ScrollView, can_focus=True):
     def _arrange(self) -> None:
         lines = self._lines
         place = lines.positions.get(self.selected_id or "", 0)
-        lines.arrange(self.filter, self.sort_key, self.descending)
+        lines.arrange(self._query, self.sort_column, self.descending)
         self.virtual_size = Size(self.size.width, len(lines.order) + 1)
         if self.selected_id not in lines.positions:
             group = lines.group_of(self.selected_id or "")
@@ -164,7 +177,45 @@ class RunTable(Painted, ScrollView, can_focus=True):
         self.repaint()
         self.post_message(self.Arranged())
 
-    def watch_filter(self) -> None:
+    @property
+    def filter(self) -> str:
+        """The filter in force, as it was typed. Setting one raises ``QueryError`` where it cannot be read."""
+        return self._query.text
+
+    @filter.setter
+    def filter(self, text: str) -> None:
+        if text.strip() != self._query.text:
+            from nli_console.record.query import parse
+
+            query = parse(text, self.vocabulary)
+            if not self._query:
+                self._home = self.selected_id
+            self._query = query
+            self._arrange()
+            # A word that is only half typed may fit nothing: what was selected is found again.
+            if self._home in self._lines.positions:
+                self._go_to(self._lines.positions[self._home])
+
+    @property
+    def sort_column(self) -> RunColumn:
+        """The column that the rows are sorted by, shown or not."""
+        return self._columns.sorted_by(self.sort_key, self.vocabulary)
+
+    @property
+    def columns(self) -> tuple[RunColumn, ...]:
+        """The columns in their order, those included that have no room."""
+        return self._columns.shown
+
+    @property
+    def view(self) -> HistoryView:
+        """Columns and order, as they are kept."""
+        return HistoryView(self._columns.chosen, self.sort_key, self.descending)
+
+    @view.setter
+    def view(self, view: HistoryView) -> None:
+        self._columns.choose(view.columns, self.vocabulary)
+        self.set_reactive(RunTable.sort_key, view.sort)
+        self.set_reactive(RunTable.descending, view.descending)
         self._arrange()
 
     def watch_sort_key(self) -> None:
@@ -175,15 +226,20 @@ class RunTable(Painted, ScrollView, can_focus=True):
 
     def sort_by(self, key: str) -> None:
         """Sort by a column; once more turns the order round."""
-        if key == self.sort_key:
+        column = find_column(key, self.vocabulary)
+        if column is None:
+            return
+        if column.key == self.sort_key:
             self.descending = not self.descending
             return
-        self.set_reactive(RunTable.descending, BY_KEY[key].descending)
-        self.sort_key = key
+        self.set_reactive(RunTable.descending, column.descending)
+        self.sort_key = column.key
 
     def sort_by_next(self) -> None:
-        keys = [column.key for column in COLUMNS]
-        self.sort_by(keys[(keys.index(self.sort_key) + 1) % len(keys)])
+        """Sort by the next of the columns that are shown."""
+        keys = [column.key for column in self.columns]
+        place = keys.index(self.sort_key) if self.sort_key in keys else -1
+        self.sort_by(keys[(place + 1) % len(keys)])
 
     # Groups
 
@@ -220,7 +276,7 @@ class RunTable(Painted, ScrollView, can_focus=True):
         self.post_message(self.Arranged())
 
     def _go_to(self, place: int) -> None:
-        row_id = self._lines.order[place]
+        row_id = self._home = self._lines.order[place]
         changed = row_id != self.selected_id
         self.selected_id = row_id
         self._reveal()
@@ -269,9 +325,9 @@ class RunTable(Painted, ScrollView, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         if event.y == 0:
-            key = self._column_at(event.x)
-            if key is not None:
-                self.sort_by(key)
+            column = self._columns.at(event.x - _MARK_WIDTH)
+            if column is not None:
+                self.sort_by(column.key)
             return
         place = self.scroll_offset.y + event.y - 1
         if place < len(self._lines.order):
@@ -279,19 +335,9 @@ class RunTable(Painted, ScrollView, can_focus=True):
             if event.chain == 2 and not (isinstance(self.row, Group) and self.fold()):
                 self.post_message(self.Opened(self._lines.order[place]))
 
-    def _column_at(self, x: int) -> str | None:
-        left = _MARK_WIDTH
-        for column, width in self._columns:
-            if left <= x < left + width + GAP:
-                return column.key
-            left += width + GAP
-        return None
-
     # Drawing
 
     def strip_at(self, y: int, width: int) -> Strip:
-        if self._fitted != width:
-            self._columns, self._fitted = fit(width - _MARK_WIDTH), width
         if not self._lines.order:
             return self._empty(y, width)
         if y == 0:
@@ -305,7 +351,7 @@ class RunTable(Painted, ScrollView, can_focus=True):
         lines = (
             self.empty_lines
             if not self._lines.runs
-            else (f'No run matches "{self.filter}".', "Press esc to clear the filter.")
+            else (f"No run matches {self.filter}", "Press esc to clear the filter.")
         )
         first = max((self.size.height - len(lines)) // 2, 0)
         text = lines[y - first] if 0 <= y - first < len(lines) else ""
@@ -313,7 +359,7 @@ class RunTable(Painted, ScrollView, can_focus=True):
 
     def _header(self, width: int) -> Strip:
         spans = [(" " * _MARK_WIDTH, "muted")]
-        for column, size in self._columns:
+        for column, size in self._columns.fitted(width - _MARK_WIDTH):
             sorted_by = column.key == self.sort_key
             title = f"{column.title} {self.arrow}" if sorted_by else column.title
             spans.append((cell_text(column, title, size), "bold foreground" if sorted_by else "muted"))
@@ -326,9 +372,10 @@ class RunTable(Painted, ScrollView, can_focus=True):
             background = "selected-focus" if self.has_focus else "selected"
         segments = [Segment(self._mark_of(row) + " ", ink_style(self, "accent", background))]
         left = width - _MARK_WIDTH
-        for index, (column, size) in enumerate(self._columns):
-            text, ink = self._name_of(row) if column.key == "name" else column.cell(row, self.symbols)
-            padding = "" if index == len(self._columns) - 1 else " " * GAP
+        columns = self._columns.fitted(left)
+        for index, (column, size) in enumerate(columns):
+            text, ink = self._name_of(row) if column.key == NAME else column.cell(row, self.symbols)
+            padding = "" if index == len(columns) - 1 else " " * GAP
             if row.id == self.selected_id and ink in ("foreground", "muted"):
                 ink = "bright"
             segments.append(

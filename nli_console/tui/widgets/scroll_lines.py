@@ -53,7 +53,8 @@ class ScrollLines(Painted, ScrollView, can_focus=True):
     def _to_end(self) -> None:
         # A key may have scrolled away, or begun to, since this was asked for.
         if self._at_end and self.scroll_target_y == self.scroll_y:
-            self.scroll_to(y=self.max_scroll_y, animate=False)
+            # By force: that there is a scroll bar now is noticed at the next layout.
+            self.scroll_to(y=self.max_scroll_y, animate=False, force=True)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)

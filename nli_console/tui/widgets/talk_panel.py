@@ -74,7 +74,7 @@ def _text(turn: Said, width: int) -> list[Line]:
 
 def _about(turn: Said) -> Line:
     if turn.role == "pair":
-        return [(clean_line(f"  {turn.details.get('template', '')}", limit=60), "muted")]
+        return [("  " + clean_line(turn.details.get("template", ""), limit=60), "muted")]
     if turn.role == "assistant" and "label" in turn.details:
-        return [(clean_line(f"  read as {turn.details['label'] or 'no label'}", limit=60), "muted")]
+        return [("  read as " + clean_line(turn.details["label"] or "no label", limit=60), "muted")]
     return []

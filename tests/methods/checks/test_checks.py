@@ -140,6 +140,11 @@ CASES: dict[str, tuple[Make, str, Make]] = {
         "3 of 9,815",
         lambda: with_data(repeated={"validation_matched": 0}),
     ),
+    "own_training_rows": (
+        lambda: replace(context(), scores_own_training=True),
+        "the rows that these weights were trained on",
+        lambda: replace(context(), scores_own_training=False),
+    ),
     "class_imbalance": (
         lambda: with_data(labels={"entailment": 700, "neutral": 200, "contradiction": 100}),
         "70.0 %",

@@ -1,6 +1,5 @@
 """From the history to the screens that compare and explain runs."""
 
-from nli_console.record.findings import FEWEST, MOST
 from nli_console.tui.screens.base import ConsoleScreen
 from nli_console.tui.widgets.run_table import RunTable
 
@@ -10,6 +9,7 @@ class Reviewable(ConsoleScreen):
 
     def action_compare(self) -> None:
         """Open Compare on the marked runs, or say how many it takes."""
+        from nli_console.record.findings import FEWEST, MOST
         from nli_console.tui.screens.compare import CompareScreen
 
         runs = self.query_one(RunTable).targets
@@ -22,8 +22,20 @@ class Reviewable(ConsoleScreen):
             severity="warning",
         )
 
+    def action_report(self) -> None:
+        """Write the selected run, or those that are marked, to an HTML file."""
+        from nli_console.record.findings import MOST
+        from nli_console.tui import reporting
+
+        runs = self.query_one(RunTable).targets
+        if 0 < len(runs) <= MOST:
+            reporting.ask(self, runs)
+        elif runs:
+            self.shell.tell(f"{len(runs)} runs: a report is of at most {MOST}.", severity="warning")
+
     def action_explain(self) -> None:
         """Open the errors of the selected run, or where the two that are marked disagree."""
+        from nli_console.record.findings import FEWEST
         from nli_console.tui.screens.explain import ExplainScreen
 
         table = self.query_one(RunTable)
