@@ -26,8 +26,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from nli_console.record import curve
-from nli_console.record.curve import MetricsWriter, read_block
+from nli_console.record.curve import read_block
 from nli_console.record.layout import RunLayout
+from nli_console.record.metrics_writer import MetricsWriter
 from nli_console.tui.run_follower import RunFollower
 from tests.support.fake_runs import make_run, train_record
 

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from nli_console.record import curve
-from nli_console.record.curve import BLOCK_RECORDS, MetricsWriter, read_block
+from nli_console.record.curve import BLOCK_RECORDS, read_block
 from nli_console.record.layout import AttemptLayout
 from nli_console.record.live import LiveRun
+from nli_console.record.metrics_writer import MetricsWriter
 from tests.support.fake_runs import make_run
 
 BLOCKS = 40
