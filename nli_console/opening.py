@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from nli_console.places import DEFAULT_CACHE, current_folder, find_settings
 
@@ -29,7 +29,7 @@ class Look:
     """``[interface]`` of the settings as far as the first frame shows it, and ``telemetry.interval``."""
 
     theme: str
-    symbols: str
+    symbols: Literal["auto", "braille", "block", "ascii"]
     refresh: float
     smoothing: float
     bell: bool
@@ -93,6 +93,13 @@ class LoadedSettings:
 class RememberedSettings(LoadedSettings):
     """Settings of which only what opening needs is known; ``values`` are read when somebody asks for them."""
 
+    _look: Look
+    _runs_dir: Path
+    _cache_dir: Path
+    _roots: tuple[Root, ...]
+    _load: Callable[[], LoadedSettings]
+    _loaded: LoadedSettings | None
+
     def __init__(self, record: dict[str, Any], load: Callable[[], LoadedSettings]) -> None:
         path = record["path"]
         values = {
@@ -115,9 +122,11 @@ class RememberedSettings(LoadedSettings):
         Raises:
             ConsoleError: the file has changed since, and is not valid any more.
         """
-        if self._loaded is None:
-            object.__setattr__(self, "_loaded", self._load())
-        return self._loaded.values
+        loaded = self._loaded
+        if loaded is None:
+            loaded = self._load()
+            object.__setattr__(self, "_loaded", loaded)
+        return loaded.values
 
     @property
     def runs_dir(self) -> Path:

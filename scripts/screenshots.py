@@ -20,6 +20,7 @@ from nli_console.record.state import State
 from nli_console.record.store import Store
 from nli_console.settings import load_settings
 from nli_console.tui.app import ConsoleApp
+from nli_console.tui.screens.compare import CompareScreen
 
 ROOT = Path(__file__).resolve().parent.parent
 OUTPUT = ROOT / "docs" / "screenshots"
@@ -94,7 +95,7 @@ async def draw(folder: Path, live: str, finished: Sequence[str]) -> None:
             await pilot.pause(1)
             await pilot.press("space")
         await pilot.press("C")
-        await until(pilot, shows("On the same rows"))
+        await until(pilot, lambda: isinstance(app.screen, CompareScreen) and app.screen.found)
         await pilot.pause(2)
         save(app, "compare")
         await pilot.press("escape")
@@ -148,9 +149,9 @@ def main() -> None:
         finished = Store([folder / "runs"])
         finished.refresh()
         # Long enough to be drawn while it trains.
-        longer = ("--seed", "2", "--epochs", "20", "--name", "LoRA, seed 2")
+        longer = ("--seed", "2", "--epochs", "20", "--evaluations", "36", "--name", "LoRA, seed 2")
         console(*lora, *longer, "--detach", folder=folder)
-        live = wait_until_training(folder, step=150)
+        live = wait_until_training(folder, step=400)
         asyncio.run(draw(folder, live, [run.id for run in finished.runs]))
         console("stop", live, folder=folder)
 

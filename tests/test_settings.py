@@ -1,7 +1,6 @@
 """settings.toml: where it is found, what its paths are relative to, and what its errors say."""
 
 import re
-import time
 from pathlib import Path
 
 import pytest
@@ -110,9 +109,7 @@ def test_an_error_names_the_line_the_key_and_what_was_expected(
     tmp_path: Path, content: str | bytes, line: int, words: list[str]
 ) -> None:
     path = write(tmp_path, content)
-    started = time.perf_counter()
     text = message(path)
-    assert time.perf_counter() - started < 1  # 0.1 s on an idle machine; a parser that hangs takes minutes
     assert text.startswith(f"{path}, line {line}")
     for word in words:
         assert word in text

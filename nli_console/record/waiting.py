@@ -14,6 +14,12 @@ GPU that has only just become free, a driver that does not answer, an environmen
 machine, the pause of the queue, a hold on this run.
 """
 
+
+def _both(advice: str) -> tuple[str, str]:
+    """Advice that is the same on the command line and in Runs."""
+    return advice, advice
+
+
 _ADVICE: dict[str, tuple[str, str]] = {
     "slot": (
         "it starts when that one ends; `nli-console queue start {id} --beside` starts it beside that one",
@@ -31,9 +37,9 @@ _ADVICE: dict[str, tuple[str, str]] = {
         "it starts when the GPU is free; g shares it; "
         "with wait_for_foreign = false under [queue] in settings.toml later runs do not wait",
     ),
-    "settling": ("it starts when the GPU stays free",) * 2,
-    "driver": ("see what `nvidia-smi` says; stop it and for the CPU launch with CUDA_VISIBLE_DEVICES= ",) * 2,
-    "no_gpu": ("stop it and launch it where CUDA_VISIBLE_DEVICES names a GPU of this machine",) * 2,
+    "settling": _both("it starts when the GPU stays free"),
+    "driver": _both("see what `nvidia-smi` says; stop it and for the CPU launch with CUDA_VISIBLE_DEVICES= "),
+    "no_gpu": _both("stop it and launch it where CUDA_VISIBLE_DEVICES names a GPU of this machine"),
     "paused": (
         "`nli-console queue resume` ends the pause; `nli-console queue start {id}` starts this run alone",
         "p ends the pause; g starts this run alone",

@@ -10,6 +10,7 @@ from typing import Literal
 
 from nli_console.errors import ConsoleError
 from nli_console.record import orders
+from nli_console.record.access import require_access
 from nli_console.record.evidence import Evidence, gather, latest_attempt
 from nli_console.record.layout import RunLayout
 from nli_console.record.state import RunState, State, derive
@@ -108,6 +109,7 @@ def start(layout: RunLayout, *, beside: bool = False, survive: Survive = "auto")
         ConsoleError: when the run is not queued, its device is in use and ``beside`` is not given, or it
             cannot be started.
     """
+    require_access(layout, "started now")
     evidence, state = _look(layout)
     if state.state is State.QUEUED and state.resumable:
         try:
@@ -159,6 +161,7 @@ def _waiting(layout: RunLayout, verb: str) -> tuple[Evidence, RunState]:
     Raises:
         ConsoleError: it is not queued, or nobody waits.
     """
+    require_access(layout, verb)
     evidence, state = _look(layout)
     if state.state is not State.QUEUED:
         raise ConsoleError(_refusal(layout, evidence, state, verb))

@@ -15,7 +15,7 @@ _PATIENCE = 5.0
 class SignalExit:
     """Calls ``leave`` with an exit code when a signal asks the process to end."""
 
-    def __init__(self, leave: Callable[[int], None]) -> None:
+    def __init__(self, leave: Callable[[int], object]) -> None:
         self._leave = leave
         self._former: dict[signal.Signals, Any] = {}
         self._watchdog: Timer | None = None

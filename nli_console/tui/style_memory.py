@@ -5,7 +5,8 @@ what they were: when the console opens that is six times.
 """
 
 from textual.css.model import RuleSet
-from textual.css.stylesheet import CSSLocation, Stylesheet
+from textual.css.stylesheet import Stylesheet
+from textual.css.types import CSSLocation
 
 
 class StyleMemory(Stylesheet):

@@ -206,6 +206,8 @@ def test_a_prompt_method_is_launched_from_the_form_and_seen_to_its_end(
     before = {layout.id for layout in real.runs}
     real.settings("[queue]\ncpu_slots = 1\n", model=model, method=method)
     with real.terminal(size=size) as console:
+        console.wait_for("q quit")
+        console.press("1")  # with runs of the tests before, it opens on the history
         console.wait_for("to score|trainable +[0-9]")
         console.press("f5")
         console.wait_for("1 running|1 queued")

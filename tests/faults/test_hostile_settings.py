@@ -43,14 +43,23 @@ HOSTILE: dict[str, tuple[bytes | Callable[[Path], object], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_settings_file_is_answered_in_a_line(tmp_path: Path, name: str) -> None:
-    """Fault: any of these. One message that names file, line and what was expected; little is read."""
-    content, words = HOSTILE[name]
-    path = tmp_path / "settings.toml"
+def write_hostile(folder: Path, name: str) -> Path:
+    """A settings file of this kind, made anew."""
+    folder.mkdir(exist_ok=True)
+    path = folder / "settings.toml"
+    if os.path.lexists(path):
+        path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+    content = HOSTILE[name][0]
     path.write_bytes(content if isinstance(content, bytes) else b"")
     if callable(content):
         content(path)
+    return path
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_settings_file_is_answered_in_a_line(tmp_path: Path, name: str) -> None:
+    """Fault: any of these. One message that names file, line and what was expected; little is read."""
+    path, words = write_hostile(tmp_path, name), HOSTILE[name][1]
     before = bytes_read()
     with pytest.raises(ConsoleError) as caught:
         load_settings(path)

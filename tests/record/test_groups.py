@@ -9,7 +9,7 @@ from nli_console.data.sample import prepare
 from nli_console.errors import ConsoleError
 from nli_console.methods.fields import FieldError
 from nli_console.record.compose import Draft, compose, members
-from nli_console.record.groups import Group, find, grouped, make_group, member_name, members_of
+from nli_console.record.groups import Group, find, grouped, groups_of, make_group, member_name
 from nli_console.record.seeds import parse_seeds, repeated
 from nli_console.record.spec_io import load_spec, run_folders, submit
 from nli_console.record.state import RunState, State
@@ -165,7 +165,7 @@ def test_a_group_is_found_by_id_beginning_and_name(tmp_path: Path) -> None:
         assert [layout.id for layout in found.layouts] == [layouts[1].id, layouts[0].id]
     assert find(tmp_path, "mine, seed 2").layouts == (layouts[0],)
     assert find(tmp_path, other.id).group is None
-    assert members_of(run_folders(tmp_path), group) == list(find(tmp_path, group).layouts)
+    assert groups_of(run_folders(tmp_path))[group] == list(find(tmp_path, group).layouts)
     with pytest.raises(ConsoleError, match=r'no run "nobody".*of a run or group'):
         find(tmp_path, "nobody")
 

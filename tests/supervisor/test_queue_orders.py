@@ -231,6 +231,16 @@ def test_only_a_run_that_waits_is_held_moved_or_started(tmp_path: Path, line: Li
         queue_actions.hold(alone)
 
 
+def test_a_run_of_somebody_else_is_neither_held_nor_started(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout, _ = line.join("a", 1.0)
+    monkeypatch.setattr(os, "geteuid", lambda: 4242)
+    for act, verb in ((queue_actions.hold, "held"), (queue_actions.start, "started now")):
+        with pytest.raises(ConsoleError, match=f"belongs to .* not {verb} from here"):
+            act(layout)
+
+
 def test_while_the_queue_is_paused_only_what_is_told_to_starts(desk: Desk) -> None:
     desk.runs_dir.mkdir(mode=0o700, parents=True)
     assert "nothing new starts" in queue_actions.pause(desk.runs_dir)

@@ -63,6 +63,15 @@ def test_bars_of_genres_end_where_their_interval_does(report) -> None:
     assert "85.1 ± 1.6 %" in line[4][0]
 
 
+@pytest.mark.parametrize("width", [60, 100])
+def test_a_lopsided_interval_is_shown_whole(report, width: int) -> None:
+    shown = texts(report(genres={"railway": share(195, 195), "fiction": share(188, 194)}), width=width)
+    (line,) = [line for line in shown if line.startswith("railway")]
+    assert "100.0 (98.1–100.0) %" in line
+    assert line.endswith(" 195")
+    assert all(cell_len(line) <= width for line in shown)
+
+
 def test_the_confusion_table_is_the_hotter_the_larger_the_share(report) -> None:
     shown = lines(report())
     start = next(i for i, line in enumerate(shown) if line and "Gold label" in line[0][0])

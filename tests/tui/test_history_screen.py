@@ -69,7 +69,10 @@ async def test_the_filter_helps_while_it_is_typed_and_says_where_it_is_wrong(roo
     async with app.run_test(size=(120, 40)) as pilot:
         screen = await opened(pilot, 2)
         field = screen.filter_field
-        await pilot.press("slash", *"acc", "tab")
+        await pilot.press("slash", *"acc")
+        await until(pilot, lambda: "accuracy>" in screen_text(app))
+        assert screen.table.listed == 2
+        await pilot.press("tab")
         assert field.input.value == "accuracy>"
         await until(pilot, lambda: "0.85" in screen_text(app))
         await pilot.press(*"85%")

@@ -26,19 +26,21 @@ async def until(pilot, condition) -> None:
 
 
 async def test_with_a_history_the_first_frame_is_its_rows(
-    loaded: Callable[..., LoadedSettings], tmp_path: Path
+    loaded: Callable[..., LoadedSettings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(3):
         make_run(tmp_path / "runs", "finished", steps=5, name=f"number {number}", run_id=f"run-{number}")
     drawn: list[int] = []
 
-    class Watched(ConsoleApp):
-        async def on_screen_drawn(self, message: ScreenDrawn) -> None:
-            # Before what follows the first frame begins.
-            drawn.append(message.screen.query_one(RunTable).listed)
-            await super().on_screen_drawn(message)
+    begins = ConsoleApp.on_screen_drawn
 
-    app = Watched(loaded(), start=None)
+    async def watched(app: ConsoleApp, message: ScreenDrawn) -> None:
+        # Before what follows the first frame begins.
+        drawn.append(message.screen.query_one(RunTable).listed)
+        await begins(app, message)
+
+    monkeypatch.setattr(ConsoleApp, "on_screen_drawn", watched)
+    app = ConsoleApp(loaded(), start=None)
     async with app.run_test(size=SIZE) as pilot:
         await until(pilot, lambda: drawn)
         assert drawn == [3]

@@ -198,6 +198,7 @@ def test_the_filter_offers_what_may_come_next(snap_compare, console):
         await settled(pilot)
         await pilot.press("slash", *"state:")
         await pilot.pause()
+        await pilot.pause()
 
     assert snap_compare(console("run-2"), terminal_size=(120, 40), run_before=begin)
 

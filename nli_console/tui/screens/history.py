@@ -64,13 +64,17 @@ class HistoryScreen(ConsoleScreen):
     @on(FilterField.Changed)
     def _filter_changed(self, event: FilterField.Changed) -> None:
         self._use_filter(event.text)
+        if not self.table.listed:
+            # Half a name of a field stands nowhere, and would only make the rows flicker.
+            self._use_filter(event.without)
 
     @on(FilterField.Moved)
     def _row_moved(self, event: FilterField.Moved) -> None:
         self.table.move(event.rows)
 
     @on(FilterField.Accepted)
-    def _filter_accepted(self) -> None:
+    def _filter_accepted(self, event: FilterField.Accepted) -> None:
+        self._use_filter(event.text)
         self.close_filter()
 
     def _use_filter(self, text: str) -> None:

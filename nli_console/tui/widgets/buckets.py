@@ -165,9 +165,9 @@ def smooth(series: Buckets, weight: float, columns: Sequence[Bucket | None], ext
         if not bucket.n:
             continue
         keep = weight**bucket.n if weight else 0.0
-        average = bucket.mean if average is None else keep * average + (1 - keep) * bucket.mean
+        average = newest = bucket.mean if average is None else keep * average + (1 - keep) * bucket.mean
         column = series.column_of(index, 0, extent, len(columns))
-        totals[column] += bucket.n * average
+        totals[column] += bucket.n * newest
         counts[column] += bucket.n
     return Smoothed(
         [

@@ -104,14 +104,17 @@ def _flowed(facts: Sequence[Span], width: int) -> list[Line]:
 def _bars(shares: Mapping[str, Accuracy], width: int, symbols: Symbols) -> list[Line]:
     """An accuracy a line, on a scale from 0 to 100 %: solid up to the interval, which is drawn apart."""
     name = min(max(len(split) for split in shares), _NAME)
-    bar = min(width - name - _ACCURACY - _ROWS - 2, _WIDEST_BAR)
+    accuracies = [_accuracy(held, symbols) for held in shares.values()]
+    # A lopsided interval has both of its ends.
+    wide = max(_ACCURACY, *(len(text) + 1 for text in accuracies))
+    bar = min(width - name - wide - _ROWS - 2, _WIDEST_BAR)
     lines: list[Line] = []
-    for title, held in shares.items():
+    for (title, held), accuracy in zip(shares.items(), accuracies, strict=True):
         spans: list[Span] = [(shorten(title, name) + " ", "foreground")]
         if bar >= 8:
             spans += accuracy_bar(held, bar, symbols)
         spans += [
-            (fit_left(_accuracy(held, symbols), _ACCURACY), "foreground"),
+            (fit_left(accuracy, wide), "foreground"),
             (fit_left(format_count(held.n), _ROWS), "muted"),
         ]
         lines.append(spans)

@@ -62,13 +62,19 @@ class FilterField(Vertical):
 
     @dataclass
     class Changed(Message):
-        """Another filter was typed; ``text`` is as much of it as can be read."""
+        """Another filter was typed; ``text`` is as much of it as can be read.
+
+        ``without`` leaves out a last word that may yet become the name of a field.
+        """
 
         text: str
+        without: str
 
     @dataclass
     class Accepted(Message):
         """Enter was pressed on a filter that can be read."""
+
+        text: str
 
     @dataclass
     class Moved(Message):
@@ -137,13 +143,27 @@ class FilterField(Vertical):
         from nli_console.record.query import readable
 
         self._look()
-        self.post_message(self.Changed(readable(event.value, self.vocabulary)))
+        text = readable(event.value, self.vocabulary)
+        without = self._without_beginning(event.value)
+        self.post_message(self.Changed(text, text if without is None else without))
 
     @on(TextInput.Submitted)
     def _submitted(self, event: TextInput.Submitted) -> None:
         event.stop()
         if self.error is None:
-            self.post_message(self.Accepted())
+            self.post_message(self.Accepted(event.value))
+
+    def _without_beginning(self, value: str) -> str | None:
+        """The filter without its last word, where that begins a name that is offered."""
+        from nli_console.record.query import readable
+
+        completion = self._completion
+        if completion is None or not completion.options or completion.end != len(value):
+            return None
+        typed = value[completion.start : completion.end]
+        if not typed or not completion.options[0].text.startswith(typed.casefold()):
+            return None
+        return readable(value[: completion.start].rstrip("-!"), self.vocabulary)
 
     def _look(self) -> None:
         """Read the text, and say below it what is wrong or what may come next."""
