@@ -78,6 +78,8 @@ def terminal(tmp_path):
     make_run(tmp_path / "runs", "failed", name="日本語の名前 and more", age=8000)
     root = Path(__file__).parents[2]
     with Terminal([sys.executable, "-c", MARKING + PROGRAM, str(tmp_path)], cwd=root) as running:
+        running.wait_for("2 runs")
+        running.press("1")
         running.wait_for("Starts at once")
         settle(running)
         yield running
