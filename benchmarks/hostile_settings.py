@@ -1,6 +1,6 @@
 """How long a hostile settings.toml takes to be answered, against the shipped one, which is read whole.
 
-Every file of the fault tests (a gigabyte, 100,000 brackets, keys of hundreds of parts, …) takes turns with
+Every file of the fault tests (a gigabyte, 30,000 brackets, keys of hundreds of parts, …) takes turns with
 the shipped file; the budget is 100 ms for each.
 
     python benchmarks/hostile_settings.py [--rounds N]

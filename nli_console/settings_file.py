@@ -16,7 +16,8 @@ from pydantic.fields import FieldInfo
 from nli_console.errors import ConsoleError
 from nli_console.text import clean_line, format_bytes
 
-SIZE_LIMIT = 1024 * 1024
+SIZE_LIMIT = 64 * 1024
+"""Bytes, several hundred datasets: what is refused has to be told at once, line by line."""
 LINE_LIMIT = 4096
 """Characters in one line: tomllib's time grows with the square of the length of a dotted key."""
 DEPTH_LIMIT = 64
@@ -31,10 +32,10 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _DEEP_KEY = re.compile(
-    r"(?<![\w-])(?:(?:[\w-]+|\"[^\"\n]*\"|'[^'\n]*')[ \t]*\.[ \t]*){64}".replace("64", str(DEPTH_LIMIT)),
-    re.ASCII,
+    r"""(?:^|[{,])[ \t]*\[{0,2}[ \t]*(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){16}""",
+    re.ASCII | re.MULTILINE,
 )
-"""A dotted key: tomllib's time grows with the square of its parts, and each makes a table."""
+"""A dotted key of more parts than any setting has: tomllib's time grows with the square of their number."""
 _BOUNDS = {
     Ge: ("ge", "from"),
     Gt: ("gt", "above"),
@@ -109,7 +110,7 @@ def _parse(text: str, name: str) -> dict[str, Any]:
     deep = _DEEP_KEY.search(text)
     if deep is not None:
         line = _line_of(text, deep.start())
-        raise ConsoleError(f"{name}, line {line}: a key of more than {DEPTH_LIMIT} parts; no setting has one")
+        raise ConsoleError(f"{name}, line {line}: a key of more than 16 parts; no setting has one")
     try:
         return tomllib.loads(text)
     except RecursionError:

@@ -29,11 +29,11 @@ Shows = Callable[..., Callable[[], bool]]
 FONT_FACE = re.compile(r"@font-face\s*\{.*?\}", re.DOTALL)
 
 
-def console(*arguments: str, folder: Path) -> None:
+def console(*arguments: str, folder: Path, check: bool = True) -> None:
     """One headless command, with its runs under ``folder``."""
     command = [sys.executable, "-m", "nli_console", *arguments, "--runs-dir", str(folder / "runs")]
     command += ["--settings", str(ROOT / "settings.toml")]
-    subprocess.run(command, check=True, cwd=folder, stdin=subprocess.DEVNULL)
+    subprocess.run(command, check=check, cwd=folder, stdin=subprocess.DEVNULL)
 
 
 def wait_until_training(folder: Path, *, step: int, seconds: float = 300) -> str:
@@ -101,6 +101,9 @@ async def draw(folder: Path, live: str, finished: Sequence[str]) -> None:
         await pilot.press("escape")
         await draw_launch(app, pilot, shows)
         await draw_data(app, pilot, shows)
+        # The model that is talked to needs the slot that the run holds.
+        await asyncio.to_thread(console, "stop", live, folder=folder)
+        await until(pilot, lambda: not app.status.running)
         await draw_chat(app, pilot, shows)
 
 
@@ -152,8 +155,10 @@ def main() -> None:
         longer = ("--seed", "2", "--epochs", "20", "--evaluations", "36", "--name", "LoRA, seed 2")
         console(*lora, *longer, "--detach", folder=folder)
         live = wait_until_training(folder, step=400)
-        asyncio.run(draw(folder, live, [run.id for run in finished.runs]))
-        console("stop", live, folder=folder)
+        try:
+            asyncio.run(draw(folder, live, [run.id for run in finished.runs]))
+        finally:
+            console("stop", live, folder=folder, check=False)
 
 
 if __name__ == "__main__":

@@ -8,9 +8,12 @@ HEAVY = ["torch", "transformers", "peft", "datasets", "evaluate", "numpy", "pand
 NOT_THE_CONSOLE = ("nli_console.worker", "nli_console.analysis")
 
 _IMPORT_ALL = """
-import importlib, json, pkgutil, sys
+import importlib, json, sys
+from pathlib import Path
 import nli_console
-names = [module.name for module in pkgutil.walk_packages(nli_console.__path__, "nli_console.")]
+root = Path(nli_console.__path__[0])
+paths = [path.relative_to(root.parent).with_suffix("") for path in sorted(root.rglob("*.py"))]
+names = [".".join(path.parts).removesuffix(".__init__") for path in paths if path.name != "__main__"]
 names = [name for name in names if not name.startswith(tuple(json.loads(sys.argv[1])))]
 for name in names:
     importlib.import_module(name)

@@ -85,13 +85,6 @@ GROUPS: dict[str, Group] = {
             Key("c", "clone", "clone", "fill the Launch form with this run's settings", shown=True),
             Key("v", "evaluate", "evaluate", "score the run's model on another dataset or split", shown=True),
             Key(
-                "C",
-                "compare",
-                "compare",
-                "compare the marked runs, 2 to 8: curves, figures, tests, settings",
-                shown=True,
-            ),
-            Key(
                 "E", "explain", "errors", "look at the run's errors; of two marked runs, where they disagree"
             ),
             Key("R", "report", "report", "write the run, or those that are marked, to one HTML file"),
@@ -105,6 +98,13 @@ GROUPS: dict[str, Group] = {
                 shown=True,
             ),
             Key("left_square_bracket", "page(-1)", "page back", "the page before"),
+            Key(
+                "C",
+                "compare",
+                "compare",
+                "compare the marked runs, 2 to 8: curves, figures, tests, settings",
+                shown=True,
+            ),
             Key("l", "log_axis", "log axis", "logarithmic or linear axis of the loss"),
             Key("m", "smoothing", "smoothing", "no, some or strong smoothing of the loss"),
             Key(

@@ -2,7 +2,8 @@
 
 import re
 import shutil
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,18 +19,20 @@ from nli_console.worker.checkpoints import (
     seal,
     verified,
 )
+from tests.faults.places import in_memory
 from tests.faults.syscalls import every_moment, killed_at
 
 FILES = ("model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json")
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> RunLayout:
+def run() -> Iterator[RunLayout]:
     """A run with a whole checkpoint of step 10."""
-    layout = RunLayout(tmp_path / "run")
-    layout.checkpoints.mkdir(parents=True, mode=0o700)
-    save(layout, 10)
-    return layout
+    with tempfile.TemporaryDirectory(prefix="nli-commits-", dir=in_memory()) as folder:
+        layout = RunLayout(Path(folder) / "run")
+        layout.checkpoints.mkdir(parents=True, mode=0o700)
+        save(layout, 10)
+        yield layout
 
 
 def content(name: str, step: int) -> bytes:
@@ -53,9 +56,9 @@ def is_step(folder: Path, step: int) -> bool:
     return all((folder / name).read_bytes() == content(name, step) for name in FILES)
 
 
-def test_a_kill_at_every_write_of_a_save_leaves_a_whole_checkpoint(run: RunLayout, tmp_path: Path) -> None:
+def test_a_kill_at_every_write_of_a_save_leaves_a_whole_checkpoint(run: RunLayout) -> None:
     """Fault: the worker is killed at any system call of a save. The step before or this one is whole."""
-    pristine = tmp_path / "pristine"
+    pristine = run.path.parent / "pristine"
     shutil.copytree(run.path, pristine)
     found: list[int] = []
     for moment in every_moment():

@@ -12,15 +12,18 @@ from tests.faults.test_hostile_folders import bytes_read
 
 MIB = 2**20
 HOSTILE: dict[str, tuple[bytes | Callable[[Path], object], str]] = {
-    "a gigabyte": (lambda path: os.truncate(path, 2**30), "has 1.0 GiB; at most 1.0 MiB"),
-    "just too large": (b"#" * (MIB + 1), "at most 1.0 MiB"),
-    "100,000 brackets": (b"a = [\n" + b"[\n" * 100_000, "line 65: brackets nest deeper than 64"),
-    "100,000 tables": (b"[a]\n" * 100_000, "line 2: [a]: this key or table was set before"),
-    "a deep key": (b".".join([b"a"] * 50_000) + b" = 1", "line 1 has 100,003 characters, at most 4,096"),
+    "a gigabyte": (lambda path: os.truncate(path, 2**30), "has 1.0 GiB; at most 64 KiB"),
+    "just too large": (b"#\n" * (32 * 1024 + 1), "at most 64 KiB"),
+    "30,000 brackets": (b"a = [\n" + b"[\n" * 30_000, "line 65: brackets nest deeper than 64"),
+    "16,000 tables": (b"[a]\n" * 16_000, "line 2: [a]: this key or table was set before"),
+    "a deep key": (b".".join([b"a"] * 30_000) + b" = 1", "line 1 has 60,003 characters, at most 4,096"),
     "many deep keys": (
-        b"".join(b"b%d" % n + b".a" * 800 + b" = 1\n" for n in range(300)),
+        b"".join(b"b%d" % n + b".a" * 800 + b" = 1\n" for n in range(35)),
         "line 1: a key of more",
     ),
+    "deep inline keys": (b"x = { y = 1, " + b"a." * 900 + b"a = 1 }", "line 1: a key of more than 16 parts"),
+    "unknown keys": (b"".join(b"a%d = 1\n" % n for n in range(5500)), "line 1: a0 is not a setting"),
+    "unknown tables": (b"".join(b"[a%d]\n" % n for n in range(7000)), "line 1: a0 is not a setting"),
     "a key twice": (b'runs_dir = "a"\nruns_dir = "b"', 'line 2: runs_dir = "b": this key or table was set'),
     "NaN": (b"[telemetry]\ninterval = nan", "line 2: telemetry.interval = nan: expected a number from 0.5"),
     "infinite": (b"[defaults]\nfraction = inf", "line 2: defaults.fraction = inf"),

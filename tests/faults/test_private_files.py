@@ -109,7 +109,7 @@ def test_what_another_user_owns_is_looked_at_and_not_resumed(public: Path) -> No
     for path in (run.path, folder):
         os.chown(path, NOBODY, NOBODY)
     assert derive(gather(run)).state is State.FAILED
-    with pytest.raises(ConsoleError, match="not loaded"):
+    with pytest.raises(ConsoleError, match="belongs to"):
         actions.resume(run)
     assert problem_of(folder) == "the folder belongs to another user"
 

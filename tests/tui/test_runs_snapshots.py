@@ -121,7 +121,9 @@ def console(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     def make(select: str, *more: RunSummary, **interface: object) -> ConsoleApp:
         nonlocal runs
         runs = RUNS + more
-        values = Settings.model_validate({"runs_dir": tmp_path, "interface": {"refresh": 10, **interface}})
+        values = Settings.model_validate(
+            {"runs_dir": tmp_path, "cache_dir": tmp_path / "cache", "interface": {"refresh": 10, **interface}}
+        )
         return ConsoleApp(LoadedSettings(values, None, None), select=select)
 
     return make

@@ -82,7 +82,7 @@ class DataScreen(ConsoleScreen):
         yield PageBar(tuple(PAGES), hint=key_name("right_square_bracket"), id="data-pages")
         with Horizontal(id="data"):
             with Vertical(id="sources"):
-                title = Content.assemble("Dataset", ("  enter reads it", "not bold $muted"))
+                title = Content.assemble("Dataset", ("  enter opens", "not bold $muted"))
                 yield Static(title, markup=False, classes="heading")
                 options = [Option(Content(clean_line(name)), id=name) for name in names]
                 yield OptionList(*options, id="datasets", markup=False)

@@ -6,6 +6,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical
 
+from nli_console.record.findings import FEWEST, MOST
 from nli_console.record.groups import Group, runs_of
 from nli_console.record.layout import RunLayout
 from nli_console.record.state import State
@@ -148,6 +149,8 @@ class RunsScreen(HistoryScreen, QueueKeys, Reviewable):
         spans: list[Span] = [*notes, (count, "muted")]
         if table.marked:
             spans += [("  ", "muted"), (f"{len(table.marked)} marked", "accent")]
+            if FEWEST <= len(table.marked) <= MOST:
+                spans.append((" C compares", "muted"))
         if table.filter:
             spans += [("  filter ", "muted"), (table.filter, "accent")]
         if not self.shell.all_listed:

@@ -256,7 +256,7 @@ class LineChart(Painted):
         if self._scale is None:
             return {}
         return {
-            row: f"{100 * tick:.4g} %" if self.percent else tick_label(tick)
+            row: _percent_label(tick) if self.percent else tick_label(tick)
             for row, tick in labelled(self._scale, self._plot_rows).items()
         }
 
@@ -271,3 +271,9 @@ class LineChart(Painted):
             spans += [(dash * (_GUTTER + column - width_of(spans)), "line"), (label, "muted")]
         spans.append((dash * (width - width_of(spans) - len(end)), "line"))
         return [*spans, (end, "muted")]
+
+
+def _percent_label(share: float) -> str:
+    """A share as a label of the axis; without its space where the gutter has no room for it."""
+    label = f"{100 * share:.4g} %"
+    return label if len(label) <= _GUTTER - 2 else label.replace(" ", "")
