@@ -55,7 +55,8 @@ def test_while_a_run_has_the_device_a_load_says_whose_it_is_and_waits(talk: Talk
     assert lease is not None
     id = talk.chat.ask(LOAD)
     waiting = talk.next(events.Waiting)
-    assert (waiting.what, waiting.holder) == ("a CPU slot", "20261123-140255-lora-demo-3f2a")
+    assert waiting.what == "a CPU slot"
+    assert waiting.holder.startswith("20261123-140255-lora-demo-3f2a (pid ")
     assert [ticket.run_id for ticket in slots.waiting()] == ["chat"]
     talk.chat.stop(id)
     assert isinstance(talk.over(id), events.Stopped)

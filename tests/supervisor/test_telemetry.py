@@ -215,7 +215,7 @@ def test_a_gpu_in_foreign_use_is_waited_for(desk: Desk, play: Play) -> None:
     run = desk.submit(steps=1)
     process = desk.supervise(run)
     # Until the driver has answered for the first time, that is what is waited for.
-    until(lambda: f"in use by {getpass.getuser()} 61.0 GiB" in waits_for(run))
+    until(lambda: f"{getpass.getuser()} uses 61.0 GiB" in waits_for(run))
     assert derive(gather(run)).state == State.QUEUED
     play(IDLE)
     assert process.wait(PATIENCE) == 0
