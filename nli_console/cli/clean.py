@@ -1,6 +1,8 @@
 """``nli-console clean``: what could be dropped, how much it frees, and dropping it."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -8,8 +10,10 @@ from cyclopts import Parameter
 from nli_console.cli.context import Ctx
 from nli_console.cli.options import Json
 from nli_console.cli.output import note, say, say_json, table
+from nli_console.cli.progress import Progress, Screen
 from nli_console.errors import ConsoleError
 from nli_console.record.spec_io import check_runs_dir
+from nli_console.supervisor import cleaning
 from nli_console.supervisor.cleaning import KINDS, Item, Kind, carry_out, propose, total_text
 from nli_console.text import format_bytes
 
@@ -33,7 +37,9 @@ def clean(
     if yes and dry_run:
         raise ConsoleError("--yes and --dry-run contradict each other; give one of them")
     check_runs_dir(context.runs_dir, make=False)
-    items = [item for item in propose(context.settings) if not only or item.kind in only]
+    with _told("measuring", "runs") as tell:
+        proposed = propose(context.settings, tell)
+    items = [item for item in proposed if not only or item.kind in only]
     if json and not yes:
         say_json({"bytes": sum(item.bytes for item in items), "items": [item.to_json() for item in items]})
         return
@@ -49,13 +55,27 @@ def clean(
         if not dry_run:
             say("nothing was dropped; --yes drops what is listed, --only KIND a part of it")
         return
-    freed, problems = carry_out(items, context.settings)
+    with _told("dropping", "things") as tell:
+        freed, problems = carry_out(items, context.settings, tell)
     if json:
         say_json({"freed_bytes": freed, "items": [item.to_json() for item in items], "problems": problems})
         return
     for problem in problems:
         note(problem)
     say(f"freed {format_bytes(freed)}")
+
+
+@contextmanager
+def _told(phase: str, unit: str) -> Iterator[cleaning.Progress | None]:
+    """What tells on a terminal's stderr how far the work is; elsewhere nothing does."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    screen = Screen(sys.stderr)
+    try:
+        yield lambda done, total, name: screen.update(Progress(phase, done, total, unit, detail=name))
+    finally:
+        screen.clear()
 
 
 def _table(items: list[Item]) -> str:

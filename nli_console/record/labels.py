@@ -50,17 +50,22 @@ def update_labels(
 ) -> Labels:
     """Change what is given, keep the rest, also what a newer version added; return the labels as written.
 
+    Tokens and keys in what is given are hidden.
+
     Raises:
         ConsoleError: when the run is somebody else's, or the file cannot be written.
     """
+    # Its patterns take a while to compile, and the history reads labels before its first frame.
+    from nli_console.record.secrets import scrub
+
     require_access(layout, "labelled")
     changes: dict[str, Any] = {}
     if name is not None:
-        changes["name"] = clean_line(name, limit=NAME_LIMIT) or None
+        changes["name"] = clean_line(scrub(name), limit=NAME_LIMIT) or None
     if notes is not None:
-        changes["notes"] = clean(notes, limit=NOTES_LIMIT)
+        changes["notes"] = clean(scrub(notes), limit=NOTES_LIMIT)
     if tags is not None:
-        changes["tags"] = _tags(list(tags))
+        changes["tags"] = _tags([scrub(tag) for tag in tags])
     if pinned is not None:
         changes["pinned"] = pinned
     labels = replace(read_labels(layout), **changes)

@@ -35,6 +35,8 @@ KINDS: dict[Kind, str] = {
     "trash": "deleted runs, for good",
     "cache": "tokenised data; the next run makes what it needs",
 }
+Progress = Callable[[int, int, str], None]
+"""Called with how many are done, of how many, and the name of the next one, cleaned."""
 _UNTOUCHED = 3600.0
 """Seconds that a half-written folder is left alone: a submission may be on its way."""
 _ENDED = frozenset({State.FINISHED, State.FAILED, State.STOPPED, State.LOST})
@@ -66,21 +68,22 @@ class Item:
 
 
 def propose(
-    settings: LoadedSettings, progress: Callable[[str], None] = lambda name: None, now: float | None = None
+    settings: LoadedSettings, progress: Progress | None = None, now: float | None = None
 ) -> list[Item]:
     """What could be dropped, by kind, the largest first. Walks folders, so call it away from the event loop.
 
-    ``progress`` gets the name of each run that is measured.
+    ``progress`` is told of each run before it is measured.
     """
     moment = time.time() if now is None else now
     store = Store(settings.runs_dir)
     store.refresh(moment)
     items: list[Item] = []
     needed = _needed(store.runs)
-    for run in store.runs:
+    for place, run in enumerate(store.runs):
         if not _may_go(run):
             continue
-        progress(run.name or run.id)
+        if progress is not None:
+            progress(place, len(store.runs), clean_line(run.name or run.id, limit=60))
         items += _of_run(run, needed, moment)
     trash = _trash(settings.runs_dir)
     items += [trash] if trash is not None else []
@@ -90,10 +93,23 @@ def propose(
     return sorted(items, key=lambda item: (kinds.index(item.kind), -item.bytes, item.name))
 
 
-def carry_out(items: Iterable[Item], settings: LoadedSettings) -> tuple[int, list[str]]:
-    """Drop ``items``; the bytes that were freed, and a sentence for each thing that stays after all."""
+def carry_out(
+    items: Sequence[Item],
+    settings: LoadedSettings,
+    progress: Progress | None = None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> tuple[int, list[str]]:
+    """Drop ``items``; the bytes that were freed, and a sentence for each thing that stays after all.
+
+    ``progress`` is told of each item before it goes; before each it is asked whether to stop there.
+    """
     freed, problems = 0, list[str]()
-    for item in items:
+    for place, item in enumerate(items):
+        if stopped():
+            problems.append(f"stopped: {total_text(items[place:])}, left as it was")
+            break
+        if progress is not None:
+            progress(place, len(items), item.name)
         try:
             freed += _drop(item, settings)
         except (ConsoleError, OSError) as error:

@@ -5,12 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textual.message import Message
-
+from nli_console.errors import ConsoleError
 from nli_console.record.store import RunSummary
 from nli_console.text import clean_line
-from nli_console.tui.background import run
-from nli_console.tui.run_actions import ActionDone, name_of
+from nli_console.tui.run_actions import name_of
 
 if TYPE_CHECKING:
     from nli_console.tui.screens.base import ConsoleScreen
@@ -19,7 +17,7 @@ ENDING = ".html"
 
 
 def ask(screen: "ConsoleScreen", runs: Sequence[RunSummary]) -> None:
-    """Ask where the report of ``runs`` goes, and write it; the screen gets an :class:`ActionDone`."""
+    """Ask where the report of ``runs`` goes, and write it."""
     from nli_console.tui.screens.prompt import Prompt
 
     screen.app.push_screen(
@@ -34,26 +32,28 @@ def ask(screen: "ConsoleScreen", runs: Sequence[RunSummary]) -> None:
 
 
 def write(screen: "ConsoleScreen", runs: Sequence[RunSummary], path: Path) -> None:
-    """Have the report written on a thread; a problem is told as any other of the screen's."""
-    from nli_console.supervisor.analysis import Analysis
+    """Have the report written behind a dialog that shows how far it is and can stop it."""
+    from nli_console.tui.screens.report import ReportScreen
 
-    layouts = [held.layout for held in runs]
-
-    def work() -> Message:
-        with Analysis() as analysis:
-            text = analysis.report(layouts)
-        write_new(path, text)
-        return ActionDone(f"Written: {clean_line(path)}")
-
-    screen.shell.tell(f"Writing the report of {name_of(runs)} …")
-    run(work, screen, title="Report")
+    title = f"Writing the report of {name_of(runs)}"
+    screen.app.push_screen(
+        ReportScreen(title, [held.layout for held in runs], path, screen.shell.symbols),
+        lambda said: screen.shell.tell(said or "Stopped: no report was written.", title="Report"),
+    )
 
 
 def write_new(path: Path, text: str) -> None:
-    """Write a file that is not there yet; raises ``OSError`` where it has come meanwhile."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
+    """Write a file that is not there yet.
+
+    Raises:
+        ConsoleError: it cannot be written, or has come meanwhile.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise ConsoleError(f"{clean_line(path)}: cannot be written ({error.strerror})") from None
 
 
 def problem_of(text: str, endings: Sequence[str] = (ENDING,)) -> str | None:

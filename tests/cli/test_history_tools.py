@@ -185,6 +185,22 @@ def test_what_was_pinned_after_the_proposal_stays(place, three):
     assert spare.exists()
 
 
+def test_dropping_tells_of_each_thing_and_stops_between_two(place, three):
+    for run in three[:2]:
+        checkpoint(run, 10), checkpoint(run, 20)
+    settings = load_settings(place.folder / "settings.toml")
+    measured: list[tuple[int, int]] = []
+    items = propose(settings, lambda done, total, name: measured.append((done, total)))
+    assert measured == [(0, 3), (1, 3), (2, 3)]
+    items = [item for item in items if item.kind == "checkpoints"]
+    told: list[tuple[int, int, str]] = []
+    freed, problems = carry_out(items, settings, lambda *how_far: told.append(how_far), lambda: bool(told))
+    assert told == [(0, 2, items[0].name)]
+    assert freed > 0
+    assert [[path.exists() for path in item.paths] for item in items] == [[False], [True]]
+    assert "stopped: 1 thing" in problems[0]
+
+
 def test_several_roots_are_one_history_and_another_users_runs_are_only_read(place, tmp_path, monkeypatch):
     theirs = tmp_path / "bob" / "runs"
     foreign = make_run(theirs, "finished", steps=5, run_id="20260101-000000-lora-b-00bb", name="of bob")

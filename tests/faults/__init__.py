@@ -142,6 +142,8 @@ FAULTS: dict[str, tuple[str, ...]] = {
     "a planted token": (
         "faults/test_secrets.py::test_a_worker_that_fails_with_a_token_in_its_error_records_none",
         "faults/test_secrets.py::test_commands_neither_record_nor_print_a_token",
+        "faults/test_secrets.py::test_what_a_person_writes_about_a_run_holds_no_token",
+        "faults/test_secrets.py::test_what_is_exported_holds_no_token",
         "faults/test_secrets.py::test_a_token_in_the_settings_starts_nothing",
         "faults/test_secrets.py::test_no_environment_is_recorded",
     ),

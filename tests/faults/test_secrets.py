@@ -8,6 +8,7 @@ import pytest
 
 from nli_console.record.compose import Draft, compose
 from nli_console.record.files import read_json, write_json
+from nli_console.record.labels import read_labels
 from nli_console.record.layout import RunLayout
 from nli_console.record.log_tail import read_log
 from nli_console.record.spec_io import submit
@@ -91,12 +92,28 @@ def test_what_is_exported_holds_no_token(place: Place) -> None:
     for arguments in (
         ["export", run.id, other.id, "--format", "json", "--output", str(exports / "runs.json")],
         ["report", run.id, "--output", str(exports / "report.html")],
+        ["card", run.id],
     ):
         answer = place.call(*arguments)
         assert answer.code == 0, answer.err
         assert TOKEN not in answer.out + answer.err
     assert len(list(exports.iterdir())) == 2
     assert holding_a_secret(exports) == []
+
+
+def test_what_a_person_writes_about_a_run_holds_no_token(place: Place) -> None:
+    """Fault: a token is pasted into the name, the notes or a tag of a run."""
+    run = make_run(place.runs_dir, steps=5)
+    said = place.call(
+        "label", run.id, "--name", f"with {TOKEN}", "--note", f"WANDB_API_KEY={KEY}\nkept", "--tag", TOKEN
+    )
+    assert said.code == 0, said.err
+    assert TOKEN not in said.out
+    assert holding_a_secret(place.runs_dir) == []
+    labels = read_labels(run)
+    assert labels.name == "with [hidden]"
+    assert labels.notes == "WANDB_API_KEY=[hidden]\nkept"
+    assert labels.tags == ("[hidden]",)
 
 
 def shown_log(run: RunLayout) -> list[str]:

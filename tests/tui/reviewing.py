@@ -168,3 +168,6 @@ class Answering:
 
     def export(self, runs, format, tell) -> str:
         return f"{format} of {len(runs)} runs\n"
+
+    def report(self, runs, tell) -> str:
+        return f"report of {len(runs)} runs\n"

@@ -17,9 +17,11 @@ from nli_console.record.labels import read_labels, update_labels
 from nli_console.record.layout import MANIFEST
 from nli_console.record.store import Store
 from nli_console.settings import LoadedSettings, Settings
+from nli_console.supervisor.cleaning import Item
 from nli_console.tui.app import ConsoleApp
 from nli_console.tui.history_view import HistoryView, load_view, save_view
 from nli_console.tui.roots_reader import RootsReader
+from nli_console.tui.screens import clean
 from nli_console.tui.screens.clean import CleanScreen
 from nli_console.tui.screens.columns import ColumnChooser
 from nli_console.tui.screens.confirm import Confirm
@@ -244,6 +246,41 @@ async def test_clean_up_shows_what_goes_and_drops_it_when_told_twice(root: Path)
         await until(pilot, lambda: "Freed 3" in screen_text(app))
         assert not spare.exists()
         assert best.exists()
+
+
+async def test_cleaning_up_shows_how_far_it_is_and_stops_with_escape(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_run(root, "finished", steps=5)
+    going, pressed = threading.Event(), threading.Event()
+
+    def measure(settings, progress):
+        progress(3, 12, "[red]third")
+        going.wait()
+        return [Item("failed", name, "said nothing", 0, ()) for name in ("one", "two")]
+
+    def drop(items, settings, progress, stopped):
+        progress(1, 2, "two")
+        pressed.wait()
+        return 7, ["stopped there"] if stopped() else []
+
+    monkeypatch.setattr(clean, "propose", measure)
+    monkeypatch.setattr(clean, "carry_out", drop)
+    app = console(root)
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await opened(pilot, 1)
+        await pilot.press("f6")
+        await until(pilot, lambda: "3 of 12  [red]third" in screen_text(app))
+        going.set()
+        await until(pilot, lambda: "Chosen: 2 things" in screen_text(app))
+        await pilot.press("enter", "enter")
+        await until(pilot, lambda: "1 of 2  two  esc stops" in screen_text(app))
+        await pilot.press("escape")
+        await until(pilot, lambda: "stopping after this one" in screen_text(app))
+        assert isinstance(app.screen, CleanScreen)
+        pressed.set()
+        await until(pilot, lambda: any("stopped there" in note.message for note in app._notifications))
+        assert isinstance(app.screen, RunsScreen)
 
 
 def test_a_view_is_kept_and_a_damaged_one_is_the_usual(tmp_path: Path) -> None:

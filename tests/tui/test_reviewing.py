@@ -115,7 +115,8 @@ async def test_a_run_that_is_asked_for_elsewhere_is_not_hidden(app) -> None:
 async def test_the_tables_are_written_to_a_file_that_is_not_there_yet(app, tmp_path: Path) -> None:
     async with app().run_test(size=(80, 24)) as pilot:
         await compared(pilot)
-        for name, written in (("a.md", True), ("a.doc", False), ("missing/a.csv", False), ("b.tex", True)):
+        names = {"a.md": True, "a.doc": False, "missing/a.csv": False, "b.tex": True, "c.html": True}
+        for name, written in names.items():
             await pilot.press("w")
             await until(pilot, lambda: isinstance(pilot.app.screen, Prompt))
             pilot.app.screen.query_one(TextInput).value = str(tmp_path / name)
@@ -124,10 +125,11 @@ async def test_the_tables_are_written_to_a_file_that_is_not_there_yet(app, tmp_p
                 assert isinstance(pilot.app.screen, Prompt)
                 await pilot.press("escape")
             await until(pilot, lambda: isinstance(pilot.app.screen, CompareScreen))
-        await until(pilot, lambda: (tmp_path / "b.tex").exists())
+        await until(pilot, lambda: (tmp_path / "c.html").exists())
         assert (tmp_path / "a.md").read_text() == "markdown of 2 runs\n"
         assert (tmp_path / "b.tex").read_text() == "latex of 2 runs\n"
-        assert sorted(path.name for path in tmp_path.iterdir() if path.suffix) == ["a.md", "b.tex"]
+        assert (tmp_path / "c.html").read_text() == "report of 2 runs\n"
+        assert sorted(path.name for path in tmp_path.iterdir() if path.suffix) == ["a.md", "b.tex", "c.html"]
 
 
 async def test_errors_of_more_than_two_runs_asks_which(app) -> None:

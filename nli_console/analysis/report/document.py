@@ -60,10 +60,11 @@ def report(layouts: Sequence[RunLayout], progress: Progress | None = None, now: 
         raise ConsoleError(f"{len(layouts)} runs: name 1 to {MOST} of them")
     found = compare(layouts, progress) if len(layouts) > 1 else None
     runs = found.runs if found is not None else (read_run(layouts[0]).shown,)
-    told = [
-        Told(run, read_dossier(layout, now), place)
-        for place, (run, layout) in enumerate(zip(runs, layouts, strict=True))
-    ]
+    told: list[Told] = []
+    for place, (run, layout) in enumerate(zip(runs, layouts, strict=True)):
+        if progress is not None:
+            progress("describing", place, len(layouts), "runs")
+        told.append(Told(run, read_dossier(layout, now), place))
     title = told[0].title if found is None else "Comparison: " + ", ".join(each.title for each in told)
     sections = [
         Section("results", "Results", _results(told)),

@@ -13,11 +13,13 @@ from textual.widgets.option_list import Option
 from nli_console.settings import LoadedSettings
 from nli_console.supervisor.cleaning import KINDS, Item, carry_out, propose, total_text
 from nli_console.text import clean, format_bytes
-from nli_console.tui.background import run
+from nli_console.tui.background import post, run
 from nli_console.tui.messages import Failure
 from nli_console.tui.screens.base import ConsoleModal
 from nli_console.tui.symbols import Symbols
+from nli_console.tui.widgets.sparkline import progress_bar
 
+_BAR = 12
 _OTHERS = 12
 """Rows of the title, the sentences and the hint, with the lines between them."""
 _SIZE = 9
@@ -29,6 +31,22 @@ class Proposed(Message):
     """What could go."""
 
     items: tuple[Item, ...]
+
+
+@dataclass
+class CleaningOn(Message):
+    """How far measuring or dropping is: ``done`` of ``total``, and what is next."""
+
+    done: int
+    total: int
+    name: str
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, CleaningOn)
+
+
+class _Left(Exception):
+    """Nobody waits for what is measured."""
 
 
 @dataclass
@@ -54,6 +72,7 @@ class CleanScreen(ConsoleModal[str]):
         self._chosen: set[int] = set()
         self._sure = False
         self._working = False
+        self._left = False
 
     def body(self) -> ComposeResult:
         yield Static("Clean up", markup=False, classes="title")
@@ -64,7 +83,38 @@ class CleanScreen(ConsoleModal[str]):
 
     def on_mount(self) -> None:
         settings = self._settings
-        run(lambda: Proposed(tuple(propose(settings))), self, title="Clean up")
+
+        def work() -> Message | None:
+            try:
+                return Proposed(tuple(propose(settings, self._progress)))
+            except _Left:
+                return None
+
+        run(work, self, title="Clean up")
+
+    def _progress(self, done: int, total: int, name: str) -> None:
+        """Called on the thread that works."""
+        if self._left and not self._working:
+            raise _Left
+        post(self, CleaningOn(done, total, name))
+
+    @on(CleaningOn)
+    def _went_on(self, event: CleaningOn) -> None:
+        event.stop()
+        bar = progress_bar(event.done / max(event.total, 1), _BAR, ascii_only=self._symbols.ascii)
+        what = f"{bar} {event.done:,} of {event.total:,}  {event.name}"
+        if self._working and not self._left:
+            self.query_one(".hint", Static).update(f"dropping {what}  esc stops")
+        elif self._items is None:
+            self.query_one(".explanation", Static).update(f"measuring {what}")
+
+    def action_cancel(self) -> None:
+        """Leave; what is being dropped is finished first, and the dialog stays to tell of it."""
+        if self._working and not self._left:
+            self.query_one(".hint", Static).update("stopping after this one; esc does not wait for it")
+        else:
+            self.dismiss(None)
+        self._left = True
 
     def on_resize(self) -> None:
         self.query_one(OptionList).styles.max_height = self.rows_for_list(_OTHERS)
@@ -152,7 +202,7 @@ class CleanScreen(ConsoleModal[str]):
         settings = self._settings
 
         def work() -> Cleaned:
-            freed, problems = carry_out(chosen, settings)
+            freed, problems = carry_out(chosen, settings, self._progress, lambda: self._left)
             return Cleaned("\n".join([f"Freed {format_bytes(freed)}.", *problems]))
 
         run(work, self, title="Clean up")
