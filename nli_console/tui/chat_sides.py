@@ -43,9 +43,10 @@ def sides(
     return [first] if other is None else [first, Side(other, who)]
 
 
-def title(side: Side, *, alone: bool) -> str:
-    """What stands above the answer."""
+def title(side: Side, *, alone: bool, former: bool = False) -> str:
+    """What stands above the answer; ``former``: the form holds another pair by now."""
     who = "" if side.adapter is None else f"adapter {side.adapter.name}"
     if alone:
         who = who or "Answer"
-    return f"{who or BASE}  {side.template.name}"
+    about = "another pair: " if former else ""
+    return f"{about}{who or BASE}  {side.template.name}"

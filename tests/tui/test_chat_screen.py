@@ -73,6 +73,9 @@ async def test_an_answer_grows_and_is_read_beside_the_probabilities(chat: Consol
         assert "50.0 %" in text
         assert "60.0 %" in text
         assert "Calibration turns neutral into entailment." in text
+        assert "another pair" not in text
+        screen.form.put("Nobody sings.", "Somebody sings.", "contradiction")
+        await shows(pilot, "another pair: Answer")
 
 
 async def test_text_and_scores_that_disagree_are_pointed_out(chat: ConsoleApp) -> None:

@@ -237,7 +237,7 @@ class AskingScreen(ConsoleScreen):
             self.desk.rendered, self.desk.unsaid = None, str(error)
         else:
             self.desk.render(self._named.load, prompt, self._sampling.max_new_tokens)
-        self._draw({"prompt"})
+        self._draw({"prompt", "replies"})
 
     # Asking
 
@@ -381,7 +381,8 @@ class AskingScreen(ConsoleScreen):
         about_pairs = [reply for reply in replies if reply.side is not None]
         for panel, reply in zip(self.query(ReplyPanel), about_pairs, strict=False):
             if reply.side is not None:
-                panel.show(reply, chat_sides.title(reply.side, alone=len(about_pairs) == 1))
+                former = self.form.is_other_than(reply.prompt)
+                panel.show(reply, chat_sides.title(reply.side, alone=len(about_pairs) == 1, former=former))
         if not replies:
             for panel in self.query(ReplyPanel):
                 panel.show(None, "Answer")

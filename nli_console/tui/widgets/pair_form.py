@@ -8,6 +8,7 @@ from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.widgets import Static
 
+from nli_console.data.chat import Prompt, Question
 from nli_console.data.spec import LABELS
 from nli_console.settings import LoadedSettings
 from nli_console.tui.symbols import Symbols
@@ -97,6 +98,11 @@ class PairForm(Vertical):
     def shots(self) -> int:
         text = self.query_one("#shots", TextInput).value
         return int(text) if text.isdigit() else 0
+
+    def is_other_than(self, prompt: Prompt) -> bool:
+        """Whether the fields hold another pair than the one that was asked about."""
+        asked = isinstance(prompt, Question)
+        return asked and (prompt.premise, prompt.hypothesis) != (self.premise, self.hypothesis)
 
     def put(self, premise: str, hypothesis: str, label: str) -> None:
         """Take another pair; in the fields that can be undone."""
