@@ -222,7 +222,7 @@ def _state(run: RunSummary) -> str:
     count = len(run.guards)
     notes = [f"{count} warning{'s' if count > 1 else ''}"] if count else []
     notes += ["newer version"] if run.newer else []
-    place = "" if run.waiting is None or run.waiting.place is None else f" {run.waiting.place}"
+    place = f" {run.waiting.mark}" if run.waiting is not None and run.waiting.mark else ""
     return f"{run.state.state.value}{place}" + (f" ({', '.join(notes)})" if notes else "")
 
 

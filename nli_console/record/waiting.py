@@ -75,6 +75,13 @@ class Waiting:
         return f"{text}; place {self.place} of {self.of or self.place} in the queue"
 
     @property
+    def mark(self) -> str:
+        """What stands behind ``queued``: the place, or that the run is held back; empty where unknown."""
+        if self.obstacle == "held":
+            return "held"
+        return "" if self.place is None else str(self.place)
+
+    @property
     def advice(self) -> str:
         """What a person can do about it, with commands; empty where nothing is known."""
         return _ADVICE[self.obstacle][0].format(id=self.run_id) if self.obstacle else ""

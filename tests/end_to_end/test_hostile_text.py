@@ -99,6 +99,8 @@ def test_what_the_console_draws(world: World, failed: RunLayout) -> None:
         console.press("]")
         console.wait_for("no evaluation|accuracy")
         console.press("]")
+        console.wait_for("Traceback")
+        console.press("home")
         console.wait_for("raw log")
         console.press("]")
         console.wait_for("Hyperparameters of lora")

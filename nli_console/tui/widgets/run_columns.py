@@ -78,9 +78,9 @@ def is_pinned(row: Row) -> bool:
 
 
 def _place(row: Row) -> str:
-    """Behind ``queued``: the place in the queue, where somebody waits in it."""
+    """Behind ``queued``: the place in the queue, where somebody waits in it, or that the run is held back."""
     waiting = None if isinstance(row, Group) else row.waiting
-    return "" if waiting is None or waiting.place is None else f" {waiting.place}"
+    return f" {waiting.mark}" if waiting is not None and waiting.mark else ""
 
 
 def name_span(row: Row, symbols: Symbols, *, opened: bool, group: Group | None) -> Span:
