@@ -12,7 +12,8 @@ from nli_console.analysis.runs import ReadRun, read_run, titled
 from nli_console.analysis.settings import side_by_side
 from nli_console.data.spec import DataSpec
 from nli_console.errors import ConsoleError
-from nli_console.record.findings import FEWEST, MOST, Comparison, PairedTest, RefusedTest
+from nli_console.record.comparable import FEWEST, MOST
+from nli_console.record.findings import Comparison, PairedTest, RefusedTest
 from nli_console.record.layout import RunLayout
 from nli_console.record.processes import Processes
 from nli_console.record.summary import REPORTED

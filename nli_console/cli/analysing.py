@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from nli_console.cli.context import Context
 from nli_console.cli.progress import Progress, Screen
 from nli_console.errors import ConsoleError
-from nli_console.record.findings import FEWEST, MOST
+from nli_console.record.comparable import FEWEST, MOST
 from nli_console.record.layout import RunLayout
 from nli_console.supervisor.analysis import Analysis
 

@@ -10,7 +10,7 @@ from nli_console.cli.compare import write_output
 from nli_console.cli.context import Ctx
 from nli_console.cli.output import note
 from nli_console.errors import ConsoleError
-from nli_console.record.findings import MOST
+from nli_console.record.comparable import MOST
 from nli_console.record.layout import RunLayout
 from nli_console.text import clean_line, format_bytes
 

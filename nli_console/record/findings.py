@@ -16,9 +16,6 @@ from nli_console.text import UNKNOWN, format_accuracy, format_count
 SIGNIFICANT = 0.05
 """The p-value below which a difference is said to be shown."""
 
-FEWEST, MOST = 2, 8
-"""Runs that are compared at a time."""
-
 Which = Literal["errors", "disagreements", "lost", "won", "all"]
 Order = Literal["loss", "row"]
 T = TypeVar("T")

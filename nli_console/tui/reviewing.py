@@ -1,5 +1,6 @@
 """From the history to the screens that compare and explain runs."""
 
+from nli_console.record.comparable import FEWEST, MOST
 from nli_console.tui.screens.base import ConsoleScreen
 from nli_console.tui.widgets.run_table import RunTable
 
@@ -9,7 +10,6 @@ class Reviewable(ConsoleScreen):
 
     def action_compare(self) -> None:
         """Open Compare on the marked runs, or say how many it takes."""
-        from nli_console.record.findings import FEWEST, MOST
         from nli_console.tui.screens.compare import CompareScreen
 
         runs = self.query_one(RunTable).targets
@@ -24,7 +24,6 @@ class Reviewable(ConsoleScreen):
 
     def action_report(self) -> None:
         """Write the selected run, or those that are marked, to an HTML file."""
-        from nli_console.record.findings import MOST
         from nli_console.tui import reporting
 
         runs = self.query_one(RunTable).targets
@@ -35,7 +34,6 @@ class Reviewable(ConsoleScreen):
 
     def action_explain(self) -> None:
         """Open the errors of the selected run, or where the two that are marked disagree."""
-        from nli_console.record.findings import FEWEST
         from nli_console.tui.screens.explain import ExplainScreen
 
         table = self.query_one(RunTable)

@@ -12,9 +12,10 @@ from nli_console.analysis.report import pictures
 from nli_console.analysis.report.page import Section, details, page, pairs, table
 from nli_console.analysis.runs import read_run
 from nli_console.errors import ConsoleError
+from nli_console.record.comparable import MOST
 from nli_console.record.dossier import Dossier, read_dossier
 from nli_console.record.evaluation import SplitReport
-from nli_console.record.findings import MOST, ComparedRun, Comparison, PairedTest, format_p, format_points
+from nli_console.record.findings import ComparedRun, Comparison, PairedTest, format_p, format_points
 from nli_console.record.layout import RunLayout
 from nli_console.record.secrets import scrub
 from nli_console.record.summary import Accuracy

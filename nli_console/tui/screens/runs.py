@@ -6,7 +6,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical
 
-from nli_console.record.findings import FEWEST, MOST
+from nli_console.record.comparable import FEWEST, MOST
 from nli_console.record.groups import Group, runs_of
 from nli_console.record.layout import RunLayout
 from nli_console.record.state import State
