@@ -56,7 +56,8 @@ def show(*, json: Json = False, context: Ctx) -> None:
 
 def _row(entry: Entry, run: RunSummary | None) -> tuple[object, ...]:
     place = "held" if entry.orders.held_by else entry.place or UNKNOWN
-    since = None if run is None else run.submitted
+    # What was resumed waits since then; a chat has no run.
+    since = entry.began or (run.submitted if run is not None else entry.ticket and entry.ticket.since)
     waits = entry.waiting.target + (f", held by {entry.waiting.holder}" if entry.waiting.holder else "")
     if entry.host:
         waits = f"on {entry.host}: {waits}"

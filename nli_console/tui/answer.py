@@ -108,7 +108,8 @@ def own_notes(form: Form, answer: Answer, runs: Iterable[RunSummary], slots: int
     notes = form_notes(form)
     if any(note.kind == "error" for note in (*notes, *answer.notes)):
         return notes
-    return [*notes, queue_note((run.state.state for run in runs), slots, paused)]
+    in_line = (run for run in runs if run.waiting is None or run.waiting.obstacle != "held")
+    return [*notes, queue_note((run.state.state for run in in_line), slots, paused)]
 
 
 def form_notes(form: Form) -> list[Note]:

@@ -18,6 +18,7 @@ ENDED = {
     "stopped": "stopped",
 }
 _NAME = 14
+_SHORT = {"entailment": "entail.", "neutral": "neutral", "contradiction": "contra."}
 _SHORT_NAME = 8
 _ROOMY = 48
 """Cells from which everything is said in full."""
@@ -137,7 +138,7 @@ def bar_lines(reply: Reply | None, width: int, symbols: Symbols) -> list[Line]:
     scored = None if reply is None else reply.scored
     for label in LABELS:
         gold = reply is not None and reply.gold == label
-        name = f"{label[:7]} " if compact else label
+        name = _SHORT[label] if compact else label
         spans: list[Span] = [(shorten(name, name_width), "bold foreground" if gold else "foreground")]
         for shares in (None, None) if scored is None else (scored.raw, scored.calibrated):
             spans += _bar(label, shares, room, symbols, compact=compact)
