@@ -2,9 +2,9 @@
 
 All sides train the same model from the same weights on the same rows, in turns, round after round; the
 first steps of each are not counted. `ours` is the trainer of a run with everything that it records and
-watches; `plain` is the library's Trainer with the same batches, grouping and optimiser; `report` is its
-Trainer as the report's notebook had it: 4 rows a pass, 4 passes a step, fp32, padded to the longest row of
-a pass, in random order.
+watches; `plain` is the library's Trainer with the same batches, row by row, and the same optimiser;
+`report` is its Trainer as the report's notebook had it: 4 rows a pass, 4 passes a step, fp32, padded to the
+longest row of a pass, in random order.
 
 On a CPU processor time is compared, because on a shared machine elapsed time measures the others, too.
 `--rows spread` draws random pairs whose lengths spread as those of real corpora do (log-normal); the
@@ -57,6 +57,7 @@ from nli_console.worker.figures import Figures
 from nli_console.worker.guards import Guards
 from nli_console.worker.models import OWN_ORDER, LabelOrder, load_tokenizer
 from nli_console.worker.recorder import Recorder
+from nli_console.worker.sampler import EpochSampler
 from nli_console.worker.selection import Selection
 from nli_console.worker.stop import StopFlag
 from nli_console.worker.tokenise import Tokenised, Tokeniser
@@ -107,6 +108,17 @@ class Clock(TrainerCallback):
             now = time.perf_counter() if self._device.cuda else time.process_time()
             self.seconds = now - self._begun
             self._begun = now
+
+
+class SameOrder(Trainer):
+    """The library's Trainer over the order of a run: other batches have more or fewer tokens."""
+
+    def __init__(self, *args: Any, sampler: EpochSampler, **kwargs: Any) -> None:
+        self._sampler = sampler
+        super().__init__(*args, **kwargs)
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> EpochSampler:
+        return self._sampler
 
 
 class Rows(torch.utils.data.Dataset[dict[str, Any]]):
@@ -172,7 +184,7 @@ def library(work: Work, model: Any, steps: int, clock: Clock, *, report: bool) -
         max_steps=steps,
         learning_rate=1e-5,
         weight_decay=0.01,
-        train_sampling_strategy="random" if report else "group_by_length",
+        train_sampling_strategy="random",
         bf16=not report and work.device.precision == "bf16",
         use_cpu=not work.device.cuda,
         logging_steps=10 if report else 1,
@@ -182,12 +194,20 @@ def library(work: Work, model: Any, steps: int, clock: Clock, *, report: bool) -
         seed=SEED,
         log_level="error",
     )
-    trainer = Trainer(
-        model=model,
-        args=arguments,
-        train_dataset=Rows(work),
-        data_collator=DataCollatorWithPadding(work.tokenizer),
-        callbacks=[clock],
+    parts: dict[str, Any] = {
+        "model": model,
+        "args": arguments,
+        "train_dataset": Rows(work),
+        "data_collator": DataCollatorWithPadding(
+            work.tokenizer, pad_to_multiple_of=None if report else work.device.width_multiple
+        ),
+        "callbacks": [clock],
+    }
+    lengths = work.tokens.lengths
+    trainer = (
+        Trainer(**parts)
+        if report
+        else SameOrder(**parts, sampler=EpochSampler(len(lengths), work.batch_size, SEED, lengths))
     )
     trainer.remove_callback(PrinterCallback)
     trainer.train()

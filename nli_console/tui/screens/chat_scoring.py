@@ -66,14 +66,18 @@ class ScoringScreen(AskingScreen):
     # Who answers
 
     @on(ModelNamed)
-    def _find_adapters(self) -> None:
-        load, runs = self._named.load, self.shell.runs
+    def _look_for_its_adapters(self, event: ModelNamed) -> None:
+        # This is called before the handler of the class above, which takes note of the model.
+        self._find_adapters(event.load)
+
+    def _find_adapters(self, load: Load | None) -> None:
+        runs = self.shell.runs
         if load is not None and any(run.method == "qlora_sft" for run in runs):
             model = load.model
             background.run(lambda: chat_work.find_adapters(model, runs), self, title="Adapters")
 
     def _runs_listed(self, runs: tuple[RunSummary, ...]) -> None:
-        self._find_adapters()
+        self._find_adapters(self._named.load)
         run = next((run for run in runs if run.id == self._scoring), None)
         if run is not None:
             background.run(lambda: look_at(run), self, title="Scores")
