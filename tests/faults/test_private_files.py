@@ -78,8 +78,8 @@ def as_nobody(work: Callable[[], object]) -> str:
 
 @pytest.fixture
 def public() -> Iterator[Path]:
-    """A folder that everybody may enter, as /home is."""
-    folder = Path(tempfile.mkdtemp(prefix="nli-public-"))
+    """A folder that everybody may enter, as /home is; ``TMPDIR`` may be one's own."""
+    folder = Path(tempfile.mkdtemp(prefix="nli-public-", dir="/tmp"))
     folder.chmod(0o755)
     yield folder
     shutil.rmtree(folder)

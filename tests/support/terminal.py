@@ -153,6 +153,14 @@ class Terminal:
                 )
             self.pump(_LOOK)
 
+    def press_until(self, name: str, pattern: str, *, timeout: float = PATIENCE) -> None:
+        """Press a key again and again until ``pattern`` stands on the screen: what is meant may open late."""
+        deadline = time.monotonic() + timeout
+        while not re.search(pattern, self.text):
+            assert time.monotonic() < deadline, f"no {pattern!r}; the screen is:\n{self.text}"
+            self.press(name)
+            self.pump(_LOOK)
+
     def wait_gone(self, pattern: str, *, timeout: float = PATIENCE) -> None:
         """Wait until ``pattern`` no longer stands on the screen."""
         deadline = time.monotonic() + timeout
